@@ -1,0 +1,76 @@
+"""Learn what a camera did to a picture, and undo it.
+
+Names are imported when they are first used: ``import ispfit`` alone does not import torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Backbone": "backbone",
+    "ISPModel": "estimator",
+    "Network": "backbone",
+    "Scene": "backbone",
+    "Window": "backbone",
+    "get_backbone": "plugins",
+    "hookimpl": "plugins",
+    "inverse_psnr_scorer": "metrics",
+    "list_backbones": "plugins",
+    "load": "estimator",
+    "psnr": "metrics",
+    "psnr_scorer": "metrics",
+    "read_raw": "io",
+    "read_srgb": "io",
+}
+_MODULES = ["backbone", "color", "datasets", "errors", "io", "metrics", "pairs", "testing"]
+
+__all__ = [
+    "Backbone",
+    "ISPModel",
+    "Network",
+    "Scene",
+    "Window",
+    "backbone",
+    "color",
+    "datasets",
+    "errors",
+    "get_backbone",
+    "hookimpl",
+    "inverse_psnr_scorer",
+    "io",
+    "list_backbones",
+    "load",
+    "metrics",
+    "pairs",
+    "psnr",
+    "psnr_scorer",
+    "read_raw",
+    "read_srgb",
+    "testing",
+]
+
+if TYPE_CHECKING:
+    from ispfit import backbone, color, datasets, errors, io, metrics, pairs, testing
+    from ispfit.backbone import Backbone, Network, Scene, Window
+    from ispfit.estimator import ISPModel, load
+    from ispfit.io import read_raw, read_srgb
+    from ispfit.metrics import inverse_psnr_scorer, psnr, psnr_scorer
+    from ispfit.plugins import get_backbone, hookimpl, list_backbones
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(import_module(f"ispfit.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
+    if name in _MODULES:
+        return import_module(f"ispfit.{name}")
+    raise AttributeError(f"module 'ispfit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,5 @@
+"""``python -m ispfit``."""
+
+from ispfit.cli import main
+
+main()

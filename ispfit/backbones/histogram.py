@@ -1,0 +1,135 @@
+"""The learnable histogram: votes of pixels for bins, and their weighted mean over a whole image."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ispfit.color import rgb_to_lrg
+
+__all__ = ["LearnableHistogram", "pooling_weights"]
+
+_STRIP = {"cpu": 1 << 15, "cuda": 1 << 25}
+"""Votes computed at once: on a CPU what stays in its cache (and in memory that was touched before: a page fault costs
+more than a vote), on a GPU what keeps it busy."""
+
+
+class LearnableHistogram(nn.Module):
+    """Votes of L, r, g for bins with learnable centres and widths (Nam & Kim 2017, Eq. 3; Wang et al. 2016).
+
+    ``ψ_b(x) = max(0, 1 - |x - μ_b| w_b)``. The paper's "width of 0.2" is half the base of this triangle: w starts at
+    1 / 0.2 = bins - 1, so that the votes of any value in [0, 1] sum to one.
+
+    Parameters
+    ----------
+    bins : number of bins a channel, at least 2; the centres start equally spaced on [0, 1].
+    """
+
+    def __init__(self, bins: int) -> None:
+        super().__init__()
+        self.centers = nn.Parameter(torch.linspace(0, 1, bins).repeat(3, 1))
+        self.widths = nn.Parameter(torch.full((3, bins), float(bins - 1)))
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        """Votes of every pixel.
+
+        Parameters
+        ----------
+        rgb : (N, 3, H, W) in [0, 1].
+
+        Returns
+        -------
+        (N, 3 * bins, H, W) in [0, 1]: the bins of L, then of r, then of g.
+        """
+        offset = (rgb_to_lrg(rgb, axis=1)[:, :, None] - self.centers[:, :, None, None]).abs()
+        return torch.relu(1 - offset * self.widths[:, :, None, None]).flatten(1, 2)
+
+    def mean(self, rgb: Tensor, row_weights: Tensor, column_weights: Tensor) -> Tensor:
+        """Weighted mean of the votes over whole images, without ever holding a map of them.
+
+        Parameters
+        ----------
+        rgb : (N, 3, H, W) in [0, 1], of any size.
+        row_weights, column_weights : (H,) and (W,); a pixel weighs the product of its two.
+
+        Returns
+        -------
+        (N, 3 * bins).
+        """
+        if rgb.requires_grad:  # somebody differentiates by the image: the plain way
+            weights = row_weights[:, None] * column_weights
+            mean: Tensor = (self(rgb) * weights).sum((2, 3))
+            return mean
+        with torch.autocast(rgb.device.type, enabled=False):  # a sum of a million votes needs float32
+            votes: Tensor = _MeanVotes.apply(  # type: ignore[no-untyped-call]
+                rgb, row_weights, column_weights, self.centers, self.widths
+            )
+        return votes.flatten(1)
+
+
+class _MeanVotes(torch.autograd.Function):
+    """Σ a ψ in one pass over strips of the image; the derivatives, 2 numbers a bin, are summed in the same pass.
+
+    Where ψ > 0, dψ/dμ = w sign(x - μ) and dψ/dw = -|x - μ| = (ψ - 1) / w. At x = μ, where black and white lie when
+    training starts, sign(0) = 0 as in autograd: such pixels push their centre nowhere.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, rgb: Tensor, rows: Tensor, columns: Tensor, centers: Tensor, widths: Tensor) -> Tensor:
+        need_gradient = ctx.needs_input_grad[3] or ctx.needs_input_grad[4]
+        bins = centers.shape[1]
+        votes, inside, sign = torch.zeros(3, len(rgb), 3, bins, device=rgb.device)
+        strip = max(1, _STRIP.get(rgb.device.type, 1 << 15) // (rgb.shape[3] * 3 * bins))
+        for top in range(0, rgb.shape[2], strip):
+            weights = (rows[top : top + strip, None] * columns).flatten()
+            for n, image in enumerate(rgb[:, :, top : top + strip]):
+                offset = rgb_to_lrg(image.float(), axis=0).flatten(1)[:, None] - centers[:, :, None]
+                vote = offset.abs().mul_(-widths[:, :, None]).add_(1).relu_()
+                votes[n] += vote @ weights
+                if need_gradient:
+                    mask = (vote > 0).to(vote.dtype)
+                    inside[n] += mask @ weights
+                    sign[n] += mask.mul_(offset.sign_()) @ weights
+        ctx.save_for_backward(widths * sign, (votes - inside) / widths)
+        result: Tensor = votes
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> tuple[Tensor | None, ...]:
+        by_center, by_width = ctx.saved_tensors
+        (gradient,) = gradients
+        return None, None, None, (gradient * by_center).sum(0), (gradient * by_width).sum(0)
+
+
+@lru_cache(maxsize=64)
+def pooling_weights(length: int, strides: tuple[int, ...], device: torch.device) -> Tensor:
+    """Weight of each sample of a line in the mean of its cascaded 3-tap average poolings.
+
+    Averages at the ends count only samples that exist. Poolings in two dimensions are separable, so that the weight
+    of a pixel is that of its row times that of its column.
+
+    Parameters
+    ----------
+    length : number of samples.
+    strides : one a pooling.
+    device : where the weights are needed.
+
+    Returns
+    -------
+    float32 (length,), which sums to one.
+
+    Examples
+    --------
+    >>> pooling_weights(6, (1,), torch.device("cpu")).sum().item()
+    1.0
+    """
+    with torch.inference_mode(False), torch.enable_grad():
+        line = torch.zeros(1, 1, length, dtype=torch.float64, requires_grad=True)
+        pooled = line
+        for stride in strides:
+            pooled = nn.functional.avg_pool1d(pooled, 3, stride, padding=1, count_include_pad=False)
+        (weights,) = torch.autograd.grad(pooled.mean(), line)
+        return weights[0, 0].to(device, torch.float32)

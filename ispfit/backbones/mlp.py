@@ -1,0 +1,65 @@
+"""A multi-layer perceptron from RGB to RGB: the baseline that knows neither scene nor place (Nam & Kim 2017, 5.1)."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from torch import Tensor, nn
+
+from ispfit.backbone import Backbone, Network, Scene, Window
+from ispfit.errors import InputError
+from ispfit.plugins import hookimpl
+
+__all__ = ["MLP"]
+
+
+class MLP(Backbone):
+    """Multi-layer perceptron from RGB to RGB, blind to the scene.
+
+    The paper's first baseline: two hidden layers of 64 nodes, written as 1 x 1 convolutions.
+
+    Parameters
+    ----------
+    hidden : nodes of each hidden layer.
+    layers : how many hidden layers.
+
+    References
+    ----------
+    Nam & Kim, "Modelling the Scene Dependent Imaging in Cameras with a Deep Neural Network", ICCV 2017, 5.1.
+    """
+
+    name = "mlp"
+
+    def __init__(self, hidden: int = 64, layers: int = 2) -> None:
+        self.hidden = hidden
+        self.layers = layers
+
+    def build(self) -> Network:
+        """A new network with random weights."""
+        for name in ("hidden", "layers"):
+            value = getattr(self, name)
+            if not isinstance(value, int | np.integer) or value < 1:
+                raise InputError(f"MLP: expected {name} to be a whole number >= 1, got {value!r}.")
+        return MLPNetwork(self.hidden, self.layers)
+
+
+class MLPNetwork(Network):
+    """The network of `MLP`."""
+
+    def __init__(self, hidden: int, layers: int) -> None:
+        super().__init__()
+        sizes = [3] + [hidden] * layers
+        blocks = [(nn.Conv2d(a, b, 1), nn.ReLU()) for a, b in pairwise(sizes)]
+        self.body = nn.Sequential(*(module for block in blocks for module in block), nn.Conv2d(sizes[-1], 3, 1))
+
+    def render(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
+        """Map each pixel on its own."""
+        output: Tensor = self.body(pixels)
+        return output
+
+
+@hookimpl
+def ispfit_backbones() -> list[type[Backbone]]:
+    """Register `MLP`."""
+    return [MLP]

@@ -1,0 +1,64 @@
+"""The command line: ``ispfit COMMAND``."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from ispfit.cli.common import STOPPED, UNUSABLE
+
+__all__ = ["main"]
+
+_COMMANDS = {
+    "backbones": "backbones",
+    "demo": "demo",
+    "derender": "render",
+    "fit": "fit",
+    "pairs": "pairs",
+    "render": "render",
+    "score": "score",
+}
+
+
+class _Commands(click.Group):
+    """Commands are imported when they are called: ``ispfit --help`` does not wait for torch."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"ispfit.cli.{_COMMANDS[cmd_name]}"), cmd_name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="ispfit")
+def _cli() -> None:
+    """Learn what a camera did to a picture, and undo it.
+
+    Exit code 0: all done; 1: some files failed, the others are done; 2: wrong usage or unusable input;
+    130: stopped by Ctrl-C.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit."""
+    from ispfit.errors import IspfitError
+
+    try:
+        sys.exit(_cli.main(arguments, standalone_mode=False) or 0)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except IspfitError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(UNUSABLE)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("\nStopped; what was finished is kept, and the same command goes on from there.", err=True)
+        sys.exit(STOPPED)

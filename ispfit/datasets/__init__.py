@@ -1,0 +1,28 @@
+"""Data that ispfit makes itself, and pairs that it reads: what `sklearn.datasets` is to scikit-learn."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+_HOME = {
+    "list_datasets": "named",
+    "load_dataset": "named",
+    "load_pairs": "folders",
+    "make_camera_pairs": "synthetic",
+    "make_camera_roll": "roll",
+}
+
+__all__ = ["list_datasets", "load_dataset", "load_pairs", "make_camera_pairs", "make_camera_roll"]
+
+if TYPE_CHECKING:
+    from ispfit.datasets.folders import load_pairs
+    from ispfit.datasets.named import list_datasets, load_dataset
+    from ispfit.datasets.roll import make_camera_roll
+    from ispfit.datasets.synthetic import make_camera_pairs
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'ispfit.datasets' has no attribute {name!r}")
+    return getattr(import_module(f"ispfit.datasets.{_HOME[name]}"), name)

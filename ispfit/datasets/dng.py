@@ -1,0 +1,253 @@
+"""Writing mosaics and linear RGB as DNG files, such as a camera would."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import struct
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as PILImage
+
+from ispfit.errors import InputError
+from ispfit.files import atomic_path
+
+__all__ = ["CFA_PATTERNS", "XTRANS", "Box", "make_mosaic", "write_dng"]
+
+Box: TypeAlias = tuple[int, int, int, int]
+"""Left, top, width and height in pixels."""
+
+CFA_PATTERNS = ("RGGB", "BGGR", "GRBG", "GBRG")
+
+XTRANS = "GBGGRGRGRBGBGBGGRGGRGGBGBGBRGRGRGGBG"
+"""The 6 x 6 cell of Fujifilm's X-Trans sensors, row by row."""
+
+_Tags: TypeAlias = dict[int, tuple[str, Any]]
+_FORMATS = {"byte": (1, "B"), "ascii": (2, "s"), "short": (3, "H"), "long": (4, "L")}
+_RATIONALS = {"rational": (5, "LL"), "srational": (10, "ll")}
+_DENOMINATOR = 10**6
+_D65 = 21
+
+
+def make_mosaic(rgb: npt.NDArray[np.float32], cfa: str) -> npt.NDArray[np.float32]:
+    """Sample an image H x W x 3 as a sensor does that has a colour filter on each pixel; returns H x W.
+
+    Parameters
+    ----------
+    rgb : linear camera RGB.
+    cfa : colours of the cell at the top left, row by row: one of `CFA_PATTERNS`, or `XTRANS`.
+    """
+    mosaic = np.empty(rgb.shape[:2], rgb.dtype)
+    side = math.isqrt(len(cfa))
+    for position, color in enumerate(cfa):
+        cell = np.s_[position // side :: side, position % side :: side]
+        mosaic[cell] = rgb[cell][..., "RGB".index(color)]
+    return mosaic
+
+
+def write_dng(
+    path: str | os.PathLike[str],
+    mosaic: npt.NDArray[np.uint16],
+    *,
+    cfa: str = "RGGB",
+    black_level: int | Sequence[int] = 512,
+    white_level: int | Sequence[int] = 16383,
+    bits: int = 16,
+    linearization: Sequence[int] | None = None,
+    as_shot_neutral: Sequence[float] | None = (1.0, 1.0, 1.0),
+    color_matrix: npt.ArrayLike | None = None,
+    make: str = "ispfit",
+    model: str = "Virtual",
+    iso: float = 100,
+    exposure_time: float = 0.01,
+    orientation: int = 1,
+    active_area: Box | None = None,
+    crop: Box | None = None,
+    preview_jpeg: bytes | None = None,
+) -> None:
+    """Write a mosaic, or linear RGB, as an uncompressed DNG file (Adobe DNG Specification 1.4) for any RAW decoder.
+
+    Parameters
+    ----------
+    path : the file; replaced if it exists, and never half-written.
+    mosaic : uint16 array H x W, the sensor's codes, black level included; H x W x 3 makes a linear DNG, whose pixels
+        are whole.
+    cfa : colours of the cell at the top left of the active area, row by row: one of `CFA_PATTERNS`, or `XTRANS`.
+    black_level : one code, or four, those of a 2 x 2 cell row by row, or three, those of a linear DNG's channels.
+    white_level : code at which the sensor saturates; three of a linear DNG.
+    bits : of the stored codes, 8 to 16; they are packed without gaps.
+    linearization : the code that each stored code stands for, if the sensor's codes were compressed by a curve.
+    as_shot_neutral : camera RGB, before white balance, of a neutral surface; None leaves it out.
+    color_matrix : 3 x 3, XYZ (D65) to camera RGB; the identity if None.
+    make, model, iso, exposure_time : EXIF; the time in seconds.
+    orientation : 1 to 8 (Exif 2.32): how the stored picture is to be turned. Nothing is turned here.
+    active_area : where on the sensor there is light; the rest is masked. The whole of it if None.
+    crop : the part of the active area, counted from its corner, that is the camera's picture. All of it if None.
+    preview_jpeg : the camera's rendering, stored as the preview.
+
+    Raises
+    ------
+    InputError
+        If a parameter is not as above.
+    FileError
+        If the file cannot be written.
+    """
+    _check(mosaic, cfa, active_area or (0, 0, *mosaic.shape[1::-1]), crop, orientation, bits)
+    left, top, width, height = active_area or (0, 0, *mosaic.shape[1::-1])
+    matrix = np.eye(3) if color_matrix is None else np.asarray(color_matrix, float).reshape(3, 3)
+    samples = _pack(mosaic, bits)
+    tags = _sample_tags(mosaic.shape, bits, len(samples), cfa) | _level_tags(mosaic, cfa, black_level, white_level)
+    tags |= {
+        271: ("ascii", make),
+        272: ("ascii", model),
+        274: ("short", [orientation]),
+        50706: ("byte", [1, 4, 0, 0]),  # DNGVersion
+        50707: ("byte", [1, 1, 0, 0]),  # DNGBackwardVersion
+        50708: ("ascii", f"{make} {model}"),  # UniqueCameraModel
+        50721: ("srational", matrix.ravel()),  # ColorMatrix1
+        50778: ("short", [_D65]),  # CalibrationIlluminant1
+        50829: ("long", [top, left, top + height, left + width]),  # ActiveArea
+    }
+    if linearization is not None:
+        tags[50712] = ("short", [int(code) for code in linearization])
+    if as_shot_neutral is not None:
+        tags[50728] = ("rational", as_shot_neutral)
+    if crop is not None:
+        tags |= {50719: ("long", crop[:2]), 50720: ("long", crop[2:])}  # DefaultCropOrigin, DefaultCropSize
+    exif: _Tags = {
+        33434: ("rational", [exposure_time]),
+        34855: ("short", [round(iso)]),
+        36864: ("byte", b"0230"),  # ExifVersion
+    }
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(_assemble(tags, exif, preview_jpeg, samples))
+
+
+def _sample_tags(shape: tuple[int, ...], bits: int, size: int, cfa: str) -> _Tags:
+    n_samples = shape[2] if len(shape) == 3 else 1
+    tags: _Tags = {
+        254: ("long", [0]),  # NewSubfileType: the picture itself
+        256: ("long", [shape[1]]),
+        257: ("long", [shape[0]]),
+        258: ("short", [bits] * n_samples),  # BitsPerSample
+        259: ("short", [1]),  # Compression: none
+        262: ("short", [32803 if n_samples == 1 else 34892]),  # PhotometricInterpretation: CFA or LinearRaw
+        277: ("short", [n_samples]),  # SamplesPerPixel
+        278: ("long", [shape[0]]),  # RowsPerStrip
+        279: ("long", [size]),  # StripByteCounts
+        284: ("short", [1]),  # PlanarConfiguration
+    }
+    if n_samples == 1:
+        side = math.isqrt(len(cfa))
+        tags[33421] = ("short", [side, side])  # CFARepeatPatternDim
+        tags[33422] = ("byte", ["RGB".index(color) for color in cfa])  # CFAPattern
+    return tags
+
+
+def _level_tags(
+    mosaic: npt.NDArray[np.uint16], cfa: str, black: int | Sequence[int], white: int | Sequence[int]
+) -> _Tags:
+    n_samples = mosaic.shape[2] if mosaic.ndim == 3 else 1
+    side = 2 if n_samples == 1 and len(cfa) == 4 else 1
+    return {
+        50713: ("short", [side, side]),  # BlackLevelRepeatDim
+        50714: ("long", [int(level) for level in np.broadcast_to(black, side * side * n_samples)]),
+        50717: ("long", [int(level) for level in np.broadcast_to(white, n_samples)]),
+    }
+
+
+def _pack(mosaic: npt.NDArray[np.uint16], bits: int) -> bytes:
+    """The codes as TIFF stores them: 16 bits in the file's byte order, fewer with the highest bit first, row by row."""
+    if bits == 16:
+        return mosaic.astype("<u2").tobytes()
+    rows = mosaic.reshape(len(mosaic), -1)
+    each = rows[..., None] >> np.arange(bits - 1, -1, -1, dtype=np.uint16) & 1
+    return np.packbits(each.astype(np.uint8).reshape(len(rows), -1), axis=1).tobytes()
+
+
+def _check(mosaic: npt.NDArray[Any], cfa: str, area: Box, crop: Box | None, orientation: int, bits: int) -> None:
+    shaped = mosaic.ndim == 2 or (mosaic.ndim == 3 and mosaic.shape[2] == 3)
+    if not shaped or mosaic.dtype != np.uint16 or mosaic.size == 0:
+        raise InputError(f"mosaic: expected a uint16 array of shape (H, W), got {mosaic.dtype} {mosaic.shape}.")
+    if cfa not in (*CFA_PATTERNS, XTRANS):
+        raise InputError(f"cfa: expected one of {', '.join(CFA_PATTERNS)}, got {cfa!r}.")
+    if orientation not in range(1, 9):
+        raise InputError(f"orientation: expected an integer from 1 to 8, got {orientation!r}.")
+    if bits not in range(8, 17) or mosaic.max() >> bits:
+        raise InputError(f"bits: expected 8 to 16, and no code beyond them, got {bits!r} for codes to {mosaic.max()}.")
+    whole = {"active_area": (area, mosaic.shape[1::-1]), "crop": (crop or (0, 0, *area[2:]), area[2:])}
+    for name, ((left, top, width, height), limits) in whole.items():
+        if min(left, top) < 0 or min(width, height) < 1 or left + width > limits[0] or top + height > limits[1]:
+            raise InputError(
+                f"{name}: expected (left, top, width, height) inside of {limits[0]} x {limits[1]} pixels, "
+                f"got {(left, top, width, height)}."
+            )
+
+
+def _assemble(tags: _Tags, exif: _Tags, preview: bytes | None, samples: bytes) -> bytes:
+    """Lay out header, directories, preview and samples, and put the offsets of each into the directories."""
+    preview_tags = _preview_tags(preview) if preview else {}
+    tags |= {273: ("long", [0]), 34665: ("long", [0])}
+    tags |= {330: ("long", [0])} if preview else {}
+    at_exif = 8 + len(_directory(tags, 8))
+    at_preview_tags = at_exif + len(_directory(exif, at_exif))
+    at_preview = at_preview_tags + (len(_directory(preview_tags, at_preview_tags)) if preview else 0)
+    at_samples = at_preview + len(preview or b"") + len(preview or b"") % 2
+    tags |= {273: ("long", [at_samples]), 34665: ("long", [at_exif])}
+    if preview:
+        tags[330] = ("long", [at_preview_tags])
+        preview_tags[273] = ("long", [at_preview])
+    head = struct.pack("<2sHL", b"II", 42, 8) + _directory(tags, 8) + _directory(exif, at_exif)
+    if preview:
+        head += _directory(preview_tags, at_preview_tags) + preview
+    return head.ljust(at_samples, b"\0") + samples
+
+
+def _preview_tags(jpeg: bytes) -> _Tags:
+    with PILImage.open(io.BytesIO(jpeg)) as picture:
+        width, height = picture.size
+    return {
+        254: ("long", [1]),  # NewSubfileType: a preview
+        256: ("long", [width]),
+        257: ("long", [height]),
+        258: ("short", [8, 8, 8]),
+        259: ("short", [7]),  # Compression: JPEG
+        262: ("short", [6]),  # PhotometricInterpretation: YCbCr
+        273: ("long", [0]),
+        277: ("short", [3]),
+        278: ("long", [height]),
+        279: ("long", [len(jpeg)]),
+        284: ("short", [1]),
+    }
+
+
+def _directory(tags: _Tags, offset: int) -> bytes:
+    """A TIFF image file directory that stands at `offset`, followed by the values that do not fit in it."""
+    entries, overflow = [], b""
+    after = offset + 2 + 12 * len(tags) + 4
+    for tag, (kind, values) in sorted(tags.items()):
+        code, count, data = _encode(kind, values)
+        if len(data) > 4:
+            place = after + len(overflow)
+            overflow += data + b"\0" * (len(data) % 2)
+            data = struct.pack("<L", place)
+        entries.append(struct.pack("<HHL4s", tag, code, count, data))
+    return struct.pack("<H", len(tags)) + b"".join(entries) + b"\0\0\0\0" + overflow
+
+
+def _encode(kind: str, values: Any) -> tuple[int, int, bytes]:
+    """Type code, count and bytes of a tag's values."""
+    if kind == "ascii":
+        text = values.encode("ascii", "replace") + b"\0"
+        return 2, len(text), text
+    if kind in _RATIONALS:
+        code, pair = _RATIONALS[kind]
+        ratios = [Fraction(float(value)).limit_denominator(_DENOMINATOR) for value in values]
+        return code, len(ratios), b"".join(struct.pack(f"<{pair}", *ratio.as_integer_ratio()) for ratio in ratios)
+    code, letter = _FORMATS[kind]
+    return code, len(values), struct.pack(f"<{len(values)}{letter}", *values)

@@ -1,0 +1,64 @@
+"""Writing files so that nothing half-written ever stands under a final name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+from ispfit.errors import FileError
+
+__all__ = ["atomic_path"]
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; when the block ends well it becomes `path`, else it is removed.
+
+    The temporary name is hidden (it starts with ``.ispfit-``), has the suffix of `path`, and is flushed to
+    the disk before it is renamed: at any moment, a power cut included, `path` is the old file or the new one.
+
+    Parameters
+    ----------
+    path : the final name. Its folder must exist; a file of that name is replaced.
+
+    Raises
+    ------
+    FileError
+        If the block, or what follows it, raises an `OSError`: no such folder, no permission, a full disk.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     with atomic_path(Path(folder, "note.txt")) as temporary:
+    ...         _ = temporary.write_text("all of it or nothing")
+    ...     print([file.name for file in Path(folder).iterdir()])
+    ['note.txt']
+    """
+    final = Path(path)
+    temporary = final.with_name(f".ispfit-{uuid4().hex}{final.suffix}")
+    try:
+        yield temporary
+        _flush(temporary)
+        temporary.replace(final)
+    except FileError:
+        raise
+    except OSError as error:
+        raise FileError(f"{final}: cannot be written: {_reason(error, final)}.") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _reason(error: OSError, path: Path) -> str:
+    if not path.parent.is_dir():
+        return f"there is no folder {path.parent}"
+    return error.strerror or str(error).rstrip(".")

@@ -1,0 +1,229 @@
+"""What an image is: a float32 array H x W x 3 in [0, 1] that remembers the shot it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from ispfit.errors import InputError
+
+__all__ = [
+    "FloatImage",
+    "Image",
+    "ImageLike",
+    "ImageList",
+    "ImageSource",
+    "Shot",
+    "check_image",
+    "check_images",
+    "merge_shots",
+]
+
+FloatImage: TypeAlias = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Shot:
+    """What is known about the shot behind an image. A field that nobody recorded is None.
+
+    Parameters
+    ----------
+    name : file stem, or any name that identifies the shot.
+    make, model : the camera, as its EXIF spells it.
+    iso : ISO speed.
+    exposure_time : seconds.
+    white_balance : gains of R, G, B that were applied to the raw, green = 1.
+    scene : shots of one scene share it (never split them between train and test).
+    """
+
+    name: str | None = None
+    make: str | None = None
+    model: str | None = None
+    iso: float | None = None
+    exposure_time: float | None = None
+    white_balance: tuple[float, float, float] | None = None
+    scene: str | None = None
+
+    @property
+    def camera(self) -> str | None:
+        """Make and model in one string, the make not said twice."""
+        if self.make and self.model and self.model.lower().startswith(self.make.lower()):
+            return self.model
+        return " ".join(part for part in (self.make, self.model) if part) or None
+
+
+def merge_shots(first: Shot, second: Shot) -> Shot:
+    """`first`, with what it does not know taken from `second`."""
+    unknown = {name: value for name, value in vars(second).items() if getattr(first, name) is None}
+    return replace(first, **unknown)
+
+
+class Image(np.ndarray[Any, np.dtype[np.float32]]):
+    """A float32 image H x W x 3 whose ``shot`` travels with it through slices, copies and pickles.
+
+    Arithmetic works as on any array. ``shot`` describes where the pixels come from, whatever was done to
+    them since.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = Image(np.zeros((4, 6, 3), np.float32), Shot(make="Nikon", model="D600"))
+    >>> image[:2].shot.camera
+    'Nikon D600'
+    """
+
+    shot: Shot
+
+    def __new__(cls, pixels: npt.ArrayLike, shot: Shot | None = None) -> Image:
+        image = np.asarray(pixels, dtype=np.float32).view(cls)
+        image.shot = shot if shot is not None else getattr(pixels, "shot", Shot())
+        return image
+
+    def __array_finalize__(self, source: Any) -> None:
+        self.shot = getattr(source, "shot", Shot())
+
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        return array[()] if return_scalar else super().__array_wrap__(array, context)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        rebuild, arguments, state = cast("tuple[Any, Any, Any]", super().__reduce__())
+        return rebuild, arguments, (state, self.shot)
+
+    def __setstate__(self, state: Any) -> None:
+        array_state, self.shot = state
+        super().__setstate__(array_state)
+
+
+@runtime_checkable
+class ImageSource(Protocol):
+    """An image that is read when it is needed: anything with a ``shape`` that ``np.asarray`` turns into pixels."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]: ...
+
+
+ImageLike: TypeAlias = npt.NDArray[Any] | ImageSource | str | PathLike[str]
+
+
+def check_image(image: npt.NDArray[Any], where: str) -> Image:
+    """Return `image` as a float32 `Image`, or raise an `InputError` that starts with `where`.
+
+    Parameters
+    ----------
+    image : floating point array H x W x 3, finite, in [0, 1].
+    where : what the image is called in the message, such as ``"X[3]"``.
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise InputError(f"{where}: expected an image of shape (H, W, 3), got {image.shape}.")
+    if not np.issubdtype(image.dtype, np.floating):
+        hint = "divide 8-bit codes by 255 and 16-bit codes by 65535" if image.dtype.kind in "ui" else "convert it"
+        raise InputError(f"{where}: expected floats in [0, 1], got dtype {image.dtype}; {hint}.")
+    low, high = float(image.min()), float(image.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise InputError(f"{where}: contains NaN or infinite values; mask or replace them first.")
+    if low < -1e-4 or high > 1 + 1e-4:
+        raise InputError(
+            f"{where}: expected values in [0, 1], got [{low:.4g}, {high:.4g}]; scale it so that 1 is saturation "
+            "and clip what lies outside."
+        )
+    return Image(image)
+
+
+class ImageList(Sequence[Image]):
+    """A checked sequence of images; those that are files or lazy sources are read each time they are asked for."""
+
+    def __init__(self, images: Sequence[ImageLike], name: str, read: Callable[[Path], Image]) -> None:
+        self._images, self._name, self._read = images, name, read
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return ImageList(self._images[index], self._name, self._read)
+        return _load(self._images[index], f"{self._name}[{index}]", self._read)
+
+    def __iter__(self) -> Iterator[Image]:
+        return (self[index] for index in range(len(self)))
+
+    def in_memory(self) -> ImageList:
+        """The same list with its files read; lazy sources stay lazy."""
+        images = [
+            self[index] if isinstance(image, str | PathLike) else image for index, image in enumerate(self._images)
+        ]
+        return ImageList(images, self._name, self._read)
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """The shape of each image; a file is read for it."""
+        return [
+            self[index].shape if isinstance(image, str | PathLike) else tuple(image.shape)
+            for index, image in enumerate(self._images)
+        ]
+
+
+def _load(image: ImageLike, where: str, read: Callable[[Path], Image]) -> Image:
+    if isinstance(image, str | PathLike):
+        return check_image(read(Path(image)), f"{where} ({image})")
+    if isinstance(image, np.ndarray):
+        return Image(image)  # checked when the list was made
+    return Image(check_image(np.asarray(image), where), getattr(image, "shot", None))
+
+
+def check_images(images: Any, name: str, read: Callable[[Path], Image]) -> ImageList:
+    """Check that `images` is a sequence of images and return it as an `ImageList`.
+
+    Arrays are checked at once and all their problems told together; files and lazy sources are only looked
+    up, and checked whenever they are read.
+
+    Parameters
+    ----------
+    images : sequence of arrays H x W x 3 in [0, 1], paths and `ImageSource` objects, or one 4-D array.
+    name : what the sequence is called in messages, ``"X"`` or ``"Y"``.
+    read : reads a file.
+
+    Raises
+    ------
+    InputError
+        If `images` is one single image, is empty, or holds anything that is not an image.
+    """
+    if isinstance(images, str | PathLike):
+        raise InputError(f"{name}: expected a sequence of images, got one path; pass [{str(images)!r}].")
+    if isinstance(images, ImageList):
+        return images
+    if isinstance(images, np.ndarray) and images.ndim in (2, 3) and images.dtype != object:
+        raise InputError(
+            f"{name}: expected a sequence of images, got one array of shape {images.shape}; "
+            f"for one image pass [{name}]."
+        )
+    if not (hasattr(images, "__len__") and hasattr(images, "__getitem__")):
+        raise InputError(f"{name}: expected a sequence of images, got {type(images).__name__}.")
+    if len(images) == 0:
+        raise InputError(f"{name}: expected at least one image, got an empty sequence.")
+    problems = [problem for index, image in enumerate(images) for problem in _problems(image, f"{name}[{index}]")]
+    if problems:
+        more = f"\n... and {len(problems) - 10} more" if len(problems) > 10 else ""
+        raise InputError("\n".join(problems[:10]) + more)
+    return ImageList(images, name, read)
+
+
+def _problems(image: Any, where: str) -> list[str]:
+    if isinstance(image, str | PathLike):
+        return [] if Path(image).is_file() else [f"{where}: {image} is not a file."]
+    if not isinstance(image, np.ndarray):
+        if isinstance(image, ImageSource):
+            return []
+        return [f"{where}: expected an image of shape (H, W, 3) or a path, got {type(image).__name__}."]
+    try:
+        check_image(image, where)
+    except InputError as error:
+        return [str(error)]
+    return []

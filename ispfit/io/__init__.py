@@ -1,0 +1,20 @@
+"""Files in and out: RAW files and their previews, JPEG, PNG and TIFF."""
+
+from ispfit.io.listing import RAW_SUFFIXES, SRGB_SUFFIXES, find_files
+from ispfit.io.raw import read_raw
+from ispfit.io.readers import raw_suffixes
+from ispfit.io.resize import resize_area
+from ispfit.io.srgb import read_srgb
+from ispfit.io.writers import write_linear, write_srgb
+
+__all__ = [
+    "RAW_SUFFIXES",
+    "SRGB_SUFFIXES",
+    "find_files",
+    "raw_suffixes",
+    "read_raw",
+    "read_srgb",
+    "resize_area",
+    "write_linear",
+    "write_srgb",
+]

@@ -1,0 +1,98 @@
+"""Which files are images, and finding them in folders."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ispfit.errors import FileError
+
+__all__ = ["RAW_SUFFIXES", "SRGB_SUFFIXES", "TIFF_SUFFIXES", "check_file", "find_files"]
+
+RAW_SUFFIXES = frozenset(
+    f".{name}"
+    for name in (
+        *("3fr", "arw", "cr2", "cr3", "crw", "dcr", "dng", "erf", "fff", "iiq", "kdc", "mef", "mos", "mrw", "nef"),
+        *("nrw", "orf", "pef", "raf", "raw", "rw2", "rwl", "sr2", "srf", "srw", "x3f"),
+    )
+)
+"""Suffixes, in lower case, of the RAW files that LibRaw decodes."""
+
+TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
+
+SRGB_SUFFIXES = frozenset({".jpeg", ".jpg", ".png"}) | TIFF_SUFFIXES
+"""Suffixes, in lower case, of the rendered images that `read_srgb` reads beside the previews in RAW files."""
+
+
+def check_file(path: str | os.PathLike[str]) -> Path:
+    """Return `path` as a `Path`, or raise a `FileError` that says what is there instead of a file with bytes."""
+    source = Path(path)
+    if source.is_dir():
+        raise FileError(f"{source}: expected a file, got a folder.")
+    try:
+        with source.open("rb") as file:
+            if not file.read(1):
+                raise FileError(f"{source}: the file is empty.")
+    except FileError:
+        raise
+    except (OSError, ValueError) as error:
+        raise FileError(f"{source}: cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+    return source
+
+
+def find_files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], suffixes: Iterable[str]) -> list[Path]:
+    """List the files under `paths` whose suffix, in any case, is among `suffixes`.
+
+    Parameters
+    ----------
+    paths : files and folders, or one of them. A file is taken whatever its suffix; a folder is searched with its
+        subfolders, hidden files and folders left out, symbolic links followed but no folder entered twice.
+    suffixes : such as `RAW_SUFFIXES`, in lower case with the dot.
+
+    Returns
+    -------
+    In the order of `paths`; within a folder in natural order (``shot2`` before ``shot10``); none twice.
+
+    Raises
+    ------
+    FileError
+        If one of `paths` does not exist, or a folder cannot be listed.
+    """
+    roots = [paths] if isinstance(paths, str | os.PathLike) else paths
+    wanted, seen = frozenset(suffixes), set[Path]()
+    found = (file for root in roots for file in _search(Path(root), wanted, seen))
+    return list(dict.fromkeys(found))
+
+
+def _search(root: Path, suffixes: frozenset[str], seen: set[Path]) -> Iterator[Path]:
+    if root.is_file():
+        yield root
+    elif root.is_dir():
+        yield from _walk(root, suffixes, seen)
+    else:
+        raise FileError(f"{root}: no such file or folder.")
+
+
+def _walk(folder: Path, suffixes: frozenset[str], seen: set[Path]) -> Iterator[Path]:
+    if (real := folder.resolve()) in seen:
+        return
+    seen.add(real)
+    try:
+        entries = sorted(folder.iterdir(), key=_natural)
+    except OSError as error:
+        raise FileError(f"{folder}: the folder cannot be listed: {error.strerror}.") from error
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            yield from _walk(entry, suffixes, seen)
+        elif entry.suffix.lower() in suffixes and entry.is_file():
+            yield entry
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """Sort key of a file name: numbers by value, letters whatever their case."""
+    parts = re.split(r"([0-9]+)", path.name)
+    return [(int(part), "") if index % 2 else (0, part.casefold()) for index, part in enumerate(parts)]

@@ -1,0 +1,104 @@
+"""Writing images: linear data as TIFF, srgb as JPEG or PNG."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import imageio.v3 as iio
+import numpy as np
+import numpy.typing as npt
+import tifffile
+from PIL.PngImagePlugin import PngInfo
+
+from ispfit.errors import InputError
+from ispfit.files import atomic_path
+from ispfit.images import Shot, check_image
+from ispfit.io.exif import make_exif
+from ispfit.io.listing import TIFF_SUFFIXES
+
+__all__ = ["write_linear", "write_srgb"]
+
+_JPEG_SUFFIXES = frozenset({".jpg", ".jpeg"})
+
+
+def write_linear(
+    path: str | os.PathLike[str], image: npt.NDArray[np.floating], *, dtype: Literal["uint16", "float32"] = "uint16"
+) -> None:
+    """Write raw as a TIFF file that `read_raw` reads back.
+
+    Parameters
+    ----------
+    path : ``.tif`` or ``.tiff``, replaced if it exists; nothing half-written is left under this name.
+    image : floats H x W x 3 in [0, 1]; make and model of a `shot` that it carries are written too.
+    dtype : ``"uint16"``: values * 65535, rounded, an error of at most 8e-6. ``"float32"``: exact; then any finite
+        values are allowed, such as those above 1 that ``read_raw(highlights="keep")`` gives.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be written.
+    InputError
+        If the image, the suffix or `dtype` is not as above.
+    """
+    final = _with_suffix(path, TIFF_SUFFIXES)
+    if dtype == "uint16":
+        pixels = np.round(np.clip(check_image(image, "image"), 0, 1) * 65535).astype(np.uint16)
+    elif dtype == "float32":
+        pixels = np.asarray(image, np.float32)
+        check_image(np.clip(pixels, 0, 1), "image")
+    else:
+        raise InputError(f"dtype: expected 'uint16' or 'float32', got {dtype!r}.")
+    shot = getattr(image, "shot", Shot())
+    names = [
+        (tag, "s", 0, text.encode("ascii", "replace"), True)
+        for tag, text in ((271, shot.make), (272, shot.model))
+        if text
+    ]
+    with atomic_path(final) as temporary:
+        tifffile.imwrite(
+            temporary,
+            pixels,
+            photometric="rgb",
+            compression="zlib",
+            predictor=dtype == "uint16",  # of floats it needs another package
+            metadata=None,
+            extratags=names,
+        )
+
+
+def write_srgb(path: str | os.PathLike[str], image: npt.NDArray[np.floating], *, quality: int = 95) -> None:
+    """Write srgb as JPEG (4:4:4) or PNG, 8 bits a channel, marked as sRGB, with the camera's name and the exposure.
+
+    Parameters
+    ----------
+    path : ``.jpg``, ``.jpeg`` or ``.png``, replaced if it exists; nothing half-written is left under this name.
+    image : floats H x W x 3 in [0, 1], sRGB-encoded; a `shot` that it carries goes into the EXIF.
+    quality : of the JPEG, 1 to 100.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be written.
+    InputError
+        If the image, the suffix or `quality` is not as above.
+    """
+    final = _with_suffix(path, _JPEG_SUFFIXES | {".png"})
+    if quality not in range(1, 101):
+        raise InputError(f"quality: expected an integer from 1 to 100, got {quality!r}.")
+    codes = np.round(np.clip(check_image(image, "image"), 0, 1) * 255).astype(np.uint8)
+    exif = make_exif(getattr(image, "shot", Shot()))
+    options: dict[str, Any] = {"quality": quality, "subsampling": "4:4:4"}
+    if final.suffix.lower() == ".png":
+        options = {"pnginfo": PngInfo()}
+        options["pnginfo"].add(b"sRGB", b"\0")
+    with atomic_path(final) as temporary:
+        iio.imwrite(temporary, np.asarray(codes), plugin="pillow", exif=exif, **options)
+
+
+def _with_suffix(path: str | os.PathLike[str], suffixes: frozenset[str]) -> Path:
+    final = Path(path)
+    if final.suffix.lower() not in suffixes:
+        raise InputError(f"path: expected a name that ends in {' or '.join(sorted(suffixes))}, got {final.name!r}.")
+    return final

@@ -1,0 +1,118 @@
+"""A whole image through a network: cut windows with their halo, render them, stitch them together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ispfit.backbone import Network, Scene, Window
+from ispfit.errors import BackboneError
+from ispfit.images import FloatImage
+from ispfit.runtime import Runtime
+
+__all__ = ["TILE", "cut_windows", "describe_image", "reflect", "render_image"]
+
+TILE = 384
+"""Default side of a rendered tile in pixels: large enough that the halo costs little, small enough for any memory."""
+
+
+def reflect(index: Tensor, size: int) -> Tensor:
+    """Pixel indices of any reach mirrored into ``0 .. size - 1``, the edge pixel not repeated.
+
+    Examples
+    --------
+    >>> import torch
+    >>> reflect(torch.arange(-2, 6), 4).tolist()
+    [2, 1, 0, 1, 2, 3, 2, 1]
+    """
+    if size == 1:
+        return torch.zeros_like(index)
+    folded = index.remainder(2 * size - 2)
+    return torch.minimum(folded, 2 * size - 2 - folded)
+
+
+def cut_windows(image: Tensor, top: Tensor, left: Tensor, height: int, width: int, halo: int = 0) -> Tensor:
+    """Cut windows with their halo from one image in one indexed read; beyond its edge the image is reflected.
+
+    Parameters
+    ----------
+    image : (H, W, 3).
+    top, left : int64 (N,), corners of the windows without halo.
+    height, width : size of the windows without halo.
+    halo : pixels to add on each side.
+
+    Returns
+    -------
+    (N, 3, height + 2 * halo, width + 2 * halo), the memory laid out with channels last.
+    """
+    rows = reflect(top[:, None] + torch.arange(-halo, height + halo, device=top.device), image.shape[0])
+    columns = reflect(left[:, None] + torch.arange(-halo, width + halo, device=left.device), image.shape[1])
+    return image[rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def describe_image(network: Network, image: FloatImage, runtime: Runtime) -> Scene:
+    """Φ of one image H x W x 3, on the runtime's device."""
+    with torch.inference_mode(), runtime.autocast():
+        return network.describe(_to_tensor(image, runtime).permute(2, 0, 1)[None])
+
+
+def render_image(
+    network: Network, image: FloatImage, runtime: Runtime, *, scene: Scene | None = None, tile: int = TILE
+) -> FloatImage:
+    """Render an image of any size, tile by tile, in bounded memory; the tiles leave no seam.
+
+    Parameters
+    ----------
+    network : on the runtime's device, in evaluation mode.
+    image : float32 H x W x 3 in [0, 1].
+    runtime : where and how to compute.
+    scene : Φ to render with; that of `image` where None. Another image's makes a scene exchange (paper, 5.3).
+    tile : side of a tile in pixels, rounded up to the network's stride.
+
+    Returns
+    -------
+    float32 H x W x 3, clipped to [0, 1].
+    """
+    if scene is None:
+        scene = describe_image(network, image, runtime)
+    pixels = _to_tensor(image, runtime)
+    output = np.empty(image.shape, np.float32)
+    with torch.inference_mode(), runtime.autocast():
+        for window in _tiles(image.shape[0], image.shape[1], tile, network.stride, runtime):
+            top, left = int(window.top), int(window.left)
+            cut = cut_windows(pixels, window.top, window.left, window.height, window.width, network.halo)
+            rendered = network.render(cut, scene, window)
+            check_rendered(network, rendered, window)
+            target = output[top : top + window.height, left : left + window.width]
+            inside = rendered[0, :, : target.shape[0], : target.shape[1]]
+            target[:] = inside.permute(1, 2, 0).float().clamp(0, 1).cpu().numpy()
+    return output
+
+
+def check_rendered(network: Network, rendered: Tensor, window: Window) -> None:
+    """Raise a `BackboneError` if `render` did not return what the contract says."""
+    expected = (len(window.top), 3, window.height, window.width)
+    if tuple(rendered.shape) != expected:
+        raise BackboneError(
+            f"{type(network).__name__}.render returned shape {tuple(rendered.shape)}, expected {expected}: "
+            f"use valid convolutions that consume exactly halo = {network.halo} pixels on each side."
+        )
+
+
+def _to_tensor(image: FloatImage, runtime: Runtime) -> Tensor:
+    pixels = np.ascontiguousarray(np.asarray(image, np.float32))
+    return torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy()).to(runtime.device)
+
+
+def _tiles(height: int, width: int, tile: int, stride: int, runtime: Runtime) -> Iterator[Window]:
+    """Windows that cover the image, row by row; the last ones are rounded up to the stride."""
+    step = max(1, -(-tile // stride)) * stride
+    size = [torch.tensor([extent], device=runtime.device) for extent in (height, width)]
+    for top in range(0, height, step):
+        for left in range(0, width, step):
+            h, w = (min(step, -(-(extent - at) // stride) * stride) for extent, at in ((height, top), (width, left)))
+            corner = [torch.tensor([at], device=runtime.device) for at in (top, left)]
+            yield Window(corner[0], corner[1], h, w, size[0], size[1])

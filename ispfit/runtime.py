@@ -1,0 +1,88 @@
+"""Where and how to compute: device, precision, seeds."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+
+import torch
+
+from ispfit.errors import InputError
+
+__all__ = ["Runtime", "resolve_runtime", "seeded"]
+
+_turn = threading.RLock()
+
+_PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A device and the precision of its convolutions.
+
+    Parameters
+    ----------
+    device : where networks run.
+    dtype : the low precision of `torch.autocast`, or None for float32 throughout.
+    """
+
+    device: torch.device
+    dtype: torch.dtype | None = None
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """The context in which networks are called."""
+        return nullcontext() if self.dtype is None else torch.autocast(self.device.type, self.dtype)
+
+    @property
+    def scales_gradients(self) -> bool:
+        """Whether gradients would underflow without loss scaling (fp16 only)."""
+        return self.dtype is torch.float16
+
+
+def resolve_runtime(device: str = "auto", precision: str = "auto") -> Runtime:
+    """The `Runtime` for the parameters of `ISPModel`.
+
+    Parameters
+    ----------
+    device : "auto" (a CUDA GPU where there is one, else the CPU), or a torch device such as "cuda:1".
+    precision : "auto" (bf16 on a GPU that has it, else fp16 on a GPU, fp32 on a CPU), "fp32", "bf16", "fp16".
+
+    Raises
+    ------
+    InputError
+        If the device cannot be had here, or the precision is none of these.
+    """
+    place = _device(device)
+    if precision == "auto":
+        precision = "fp32" if place.type != "cuda" else ("bf16" if torch.cuda.is_bf16_supported() else "fp16")
+    if precision not in _PRECISIONS:
+        raise InputError(f"precision: expected 'auto', 'fp32', 'bf16' or 'fp16', got {precision!r}.")
+    if precision == "fp16" and place.type == "cpu":
+        raise InputError("precision: 'fp16' needs a GPU; use 'bf16' or 'fp32' on a CPU.")
+    return Runtime(place, _PRECISIONS[precision])
+
+
+def _device(device: str) -> torch.device:
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        place = torch.device(device)
+        torch.empty(0, device=place)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"device: {device!r} cannot be used here ({reason}); use 'auto' or 'cpu'.") from error
+    return place
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Run a block with torch's global generators seeded, and put them back as they were.
+
+    The generators belong to all threads: blocks in several threads take turns, else none would be repeatable.
+    """
+    devices = list(range(torch.cuda.device_count()))
+    with _turn, torch.random.fork_rng(devices):
+        torch.manual_seed(seed)
+        yield

@@ -1,0 +1,60 @@
+"""Checks of `Network.describe`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from ispfit.backbone import Network, Scene
+from ispfit.testing.subject import TOLERANCE, Subject, describe, difference
+
+__all__ = ["check_rows", "check_scene"]
+
+
+def check_scene(subject: Subject) -> Iterator[str]:
+    """describe returns a Scene with leading axis N whose size does not grow with the image."""
+    network, unit = subject.network(), subject.unit
+    images = torch.stack([subject.image(seed).permute(2, 0, 1) for seed in (0, 1)])
+    scene: Any = network.describe(images)
+    if not isinstance(scene, Scene):
+        yield f"describe returned a {type(scene).__name__}, expected ispfit.Scene(name=tensor, ...)."
+        return
+    for name, tensor in scene.items():
+        if tensor.ndim == 0 or len(tensor) != len(images):
+            yield (
+                f"describe returned {name} of shape {tuple(tensor.shape)} for {len(images)} images; its leading axis "
+                "must count the images."
+            )
+    yield from _check_size(network, subject, unit)
+
+
+def _check_size(network: Network, subject: Subject, unit: int) -> Iterator[str]:
+    shapes = [
+        {name: tuple(tensor.shape) for name, tensor in describe(network, subject.image(0, *size)).items()}
+        for size in ((2 * unit, 3 * unit), (5 * unit + 1, 4 * unit - 1), (3, 2))
+    ]
+    for name in shapes[0]:
+        sizes = [shape.get(name) for shape in shapes]
+        if len(set(sizes)) > 1:
+            yield (
+                f"the size of the scene's {name} depends on the image's ({sizes[0]}, {sizes[1]}); reduce it in "
+                "describe to a size of its own: the image may hold 45 megapixels."
+            )
+
+
+def check_rows(subject: Subject) -> Iterator[str]:
+    """the scene of an image does not depend on the images that are described with it."""
+    network = subject.network()
+    images = [subject.image(seed) for seed in (0, 1)]
+    together = network.describe(torch.stack([image.permute(2, 0, 1) for image in images]))
+    for row, image in enumerate(images):
+        alone = describe(network, image)
+        for name, tensor in together.items():
+            if difference(tensor[row].float(), alone[name][0].float()).amax() > 10 * TOLERANCE:
+                yield (
+                    f"the scene's {name} depends on the other images of the batch; use no batch statistics in "
+                    "describe, each image stands alone."
+                )
+                return

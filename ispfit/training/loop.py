@@ -1,0 +1,271 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from ispfit.backbone import Network
+from ispfit.errors import TrainingError
+from ispfit.images import Image
+from ispfit.metrics import psnr_from_mse
+from ispfit.rendering import check_rendered
+from ispfit.runtime import Runtime, seeded
+from ispfit.training.checkpoint import Checkpoint, Progress
+from ispfit.training.plan import TrainingPlan, TrainingRecord
+from ispfit.training.sampling import Batch, Draw, describe_batch, draw_windows, gather, split_pairs
+
+__all__ = ["train"]
+
+_CLIP = 1.0
+_VALIDATION_SEED = 2**31
+
+
+def train(
+    network: Network,
+    inputs: Sequence[Image],
+    targets: Sequence[Image],
+    plan: TrainingPlan,
+    runtime: Runtime,
+    *,
+    checkpoint: Checkpoint | None = None,
+    about: dict[str, Any] | None = None,
+    label: str = "",
+    verbose: bool = False,
+) -> TrainingRecord:
+    """Train a network, in place, to map inputs to targets by Adam on the l2 error (Nam & Kim 2017, Eq. 2, 4.3, 5.1).
+
+    Parameters
+    ----------
+    network : on the runtime's device; it ends with the weights of the best evaluation.
+    inputs, targets : images, pair by pair.
+    plan : the settings.
+    runtime : where and how to compute.
+    checkpoint : where to continue from, if it exists, and to write to.
+    about : what else a run must share with its checkpoint, such as the settings of its backbone; JSON values.
+    label : what the progress bar is called.
+    verbose : show a progress bar if the standard error is a terminal.
+
+    Raises
+    ------
+    TrainingError
+        If the loss is not finite.
+    CheckpointError
+        If the checkpoint belongs to another run.
+    KeyboardInterrupt
+        On Ctrl-C, between two steps, after the checkpoint was written.
+    """
+    if network.fits_pairs:
+        return _fit_directly(network, inputs, targets)
+    run = _Run(network, inputs, targets, plan, runtime)
+    weights = sum(parameter.numel() for parameter in network.parameters())
+    identity = plan.as_dict() | {
+        "network": f"{type(network).__name__} of {weights} weights",
+        "precision": str(runtime.dtype or torch.float32),
+        "data": _digest(inputs, targets),
+    }
+    identity |= about or {}
+    saved = checkpoint.read(identity, runtime.device) if checkpoint else None
+    if saved is not None:
+        run.restore(saved)
+    elif checkpoint:  # a folder that cannot be written to is found out now, not in an hour
+        checkpoint.write(run.progress(), identity)
+    with _bar(run, plan, label, verbose) as bar, _interruptible() as interrupted, seeded(plan.seed):
+        while not run.done:
+            run.step()
+            bar.update()
+            bar.set_postfix(run.news, refresh=False)
+            if checkpoint and (run.done or checkpoint.due or interrupted.is_set()):
+                checkpoint.write(run.progress(), identity)
+            if interrupted.is_set():
+                raise KeyboardInterrupt
+    network.load_state_dict(run.best)
+    return run.record
+
+
+class _Run:
+    """A training run between two steps."""
+
+    def __init__(
+        self, network: Network, inputs: Sequence[Image], targets: Sequence[Image], plan: TrainingPlan, runtime: Runtime
+    ) -> None:
+        self.network, self.pairs, self.plan, self.runtime = network, (inputs, targets), plan, runtime
+        self.training, self.validation = split_pairs(len(inputs), plan)
+        start = plan.first_step
+        self.record = TrainingRecord(len(self.training), len(self.validation), steps=start, best_step=start)
+        self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self.optimizer = torch.optim.Adam(self.parameters, plan.learning_rate)
+        self.scaler = torch.amp.GradScaler(runtime.device.type, enabled=runtime.scales_gradients)
+        self.best = deepcopy(network.state_dict())
+        self.at = 0
+        self.losses: list[float] = []
+        self.news: dict[str, str] = {}
+        self.done = plan.max_steps == 0
+        self._started = time.monotonic()
+
+    @property
+    def number(self) -> int:
+        """The next step, counted from the start of the first run."""
+        return self.plan.first_step + self.at
+
+    def step(self) -> None:
+        """Draw windows, go forward, go backward, move; evaluate when it is time."""
+        plan, number = self.plan, self.number
+        torch.manual_seed(hash((plan.seed, number)) & 0x7FFFFFFF)  # for networks that draw random numbers
+        draw = draw_windows(len(self.training), number, plan)
+        self.network.train()
+        loss = self._errors(Draw(self.training[draw.images], draw.places)).mean()
+        self.losses.append(float(loss.detach()))
+        self._check_finite("loss", self.losses[-1])
+        self.optimizer.zero_grad()
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self.scaler.unscale_(self.optimizer)
+        torch.nn.utils.clip_grad_norm_(self.parameters, _CLIP)
+        self.optimizer.param_groups[0]["lr"] = plan.rate(self.at)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.at += 1
+        self.done = self.at >= plan.max_steps
+        if self.done or self.at % plan.validate_every == 0:
+            self._evaluate()
+
+    def _errors(self, draw: Draw) -> Tensor:
+        """Mean squared error of each image of a draw."""
+        batch = gather(self.pairs, draw, self.network, self.plan.window_size, self.runtime.device)
+        rendered = self._render(batch)
+        error = (rendered.float() - batch.targets).square() * batch.inside
+        counts = 3 * batch.inside.sum((1, 2, 3))
+        per_image = (len(draw.images), -1)
+        return error.sum((1, 2, 3)).view(per_image).sum(1) / counts.view(per_image).sum(1)
+
+    def _render(self, batch: Batch) -> Tensor:
+        with self.runtime.autocast():
+            scene = describe_batch(self.network, batch.images)
+            rendered = self.network.render(batch.pixels, scene.rows(batch.rows), batch.window)
+        check_rendered(self.network, rendered, batch.window)
+        return rendered
+
+    def _evaluate(self) -> None:
+        """Note the loss and the PSNR on the validation windows; keep the best weights; stop when they stay the best."""
+        self._check_finite("sum of the weights", sum(float(weight.detach().sum()) for weight in self.parameters))
+        loss, psnr = float(np.mean(self.losses)), self._validation_psnr()
+        previous = self.record.best_psnr
+        self.record.history.append({"step": self.number, "loss": loss, "psnr": psnr})
+        self.losses.clear()
+        self.record.steps = self.number
+        self.news = {"train": f"{psnr_from_mse(loss):.2f} dB"}
+        if psnr is not None:
+            self._check_finite("validation PSNR", psnr)
+            self.news["val"] = f"{psnr:.2f} dB"
+        if psnr is None or previous is None or psnr > previous:
+            self.best, self.record.best_step = deepcopy(self.network.state_dict()), self.number
+        elif self.number - self.record.best_step >= self.plan.patience:
+            self.done = self.record.stopped_early = True
+        self.record.seconds += time.monotonic() - self._started
+        self._started = time.monotonic()
+
+    def _check_finite(self, name: str, value: float) -> None:
+        if not np.isfinite(value):
+            raise TrainingError(
+                f"the {name} is {value} at step {self.number}; lower learning_rate ({self.plan.learning_rate:g})."
+            )
+
+    def _validation_psnr(self) -> float | None:
+        """Mean PSNR over the validation images, on the same windows each time."""
+        if not len(self.validation):
+            return None
+        self.network.eval()
+        places = np.random.default_rng([self.plan.seed, _VALIDATION_SEED]).random(
+            (len(self.validation), self.plan.windows_per_image, 2)
+        )
+        errors: list[float] = []
+        with torch.inference_mode():
+            for start in range(0, len(self.validation), self.plan.batch_size):
+                part = slice(start, start + self.plan.batch_size)
+                errors += self._errors(Draw(self.validation[part], places[part])).tolist()
+        return float(np.mean([psnr_from_mse(error) for error in errors]))
+
+    def progress(self) -> Progress:
+        """Everything that the rest of the run depends on."""
+        self.record.seconds += time.monotonic() - self._started
+        self._started = time.monotonic()
+        record = self.record.as_dict() | {"losses": self.losses}
+        state = self.optimizer.state_dict()["state"]
+        scaler = self.scaler.state_dict()
+        return Progress(self.at, self.network.state_dict(), self.best, state, record, scaler, self.done)
+
+    def restore(self, saved: Progress) -> None:
+        """Become the run that `progress` told of."""
+        self.at, self.best, self.done = saved.step, saved.best, saved.done
+        self.losses = saved.record.pop("losses")
+        self.record = TrainingRecord(**saved.record)
+        self.network.load_state_dict(saved.network)
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": saved.optimizer, "param_groups": groups})
+        if saved.scaler:
+            self.scaler.load_state_dict(saved.scaler)
+
+
+def _fit_directly(network: Network, inputs: Sequence[Image], targets: Sequence[Image]) -> TrainingRecord:
+    started = time.monotonic()
+    network.fit_pairs(_Pairs(inputs, targets))
+    return TrainingRecord(len(inputs), 0, seconds=time.monotonic() - started)
+
+
+class _Pairs(Sequence[tuple[Image, Image]]):
+    """Pairs that are read when they are asked for, as often as they are asked for."""
+
+    def __init__(self, inputs: Sequence[Image], targets: Sequence[Image]) -> None:
+        self._inputs, self._targets = inputs, targets
+
+    def __len__(self) -> int:
+        return len(self._inputs)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._inputs[index], self._targets[index]
+
+
+def _digest(inputs: Sequence[Image], targets: Sequence[Image]) -> str:
+    """A fingerprint of the pairs: how many there are, and a thin grid of pixels of a few of them."""
+    digest = hashlib.sha256(str(len(inputs)).encode())
+    for index in np.unique(np.linspace(0, len(inputs) - 1, 8).astype(int)):
+        for image in (inputs[int(index)], targets[int(index)]):
+            digest.update(str(image.shape).encode() + np.asarray(image)[::31, ::31].tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _bar(run: _Run, plan: TrainingPlan, label: str, verbose: bool) -> Any:
+    return tqdm(
+        total=plan.max_steps, initial=run.at, desc=label, unit="step", disable=None if verbose else True, leave=True
+    )
+
+
+@contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """Turn Ctrl-C into an event, so that no step is cut in two; a second Ctrl-C does not wait."""
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+    previous = signal.getsignal(signal.SIGINT)
+
+    def note(number: int, frame: Any) -> None:
+        event.set()
+        signal.signal(signal.SIGINT, previous)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, previous)

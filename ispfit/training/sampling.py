@@ -1,0 +1,121 @@
+"""Which windows a training step sees: a pure function of the seed and the step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ispfit.backbone import Network, Scene, Window
+from ispfit.images import Image
+from ispfit.rendering import cut_windows
+from ispfit.training.plan import TrainingPlan
+
+__all__ = ["Batch", "Draw", "describe_batch", "draw_windows", "gather", "split_pairs"]
+
+Pairs = tuple[Sequence[Image], Sequence[Image]]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The images of a step and, for each, where its windows lie as fractions of the possible places.
+
+    Parameters
+    ----------
+    images : int64 (B,).
+    places : float64 (B, windows, 2) in [0, 1), for the top and the left corner.
+    """
+
+    images: npt.NDArray[np.int64]
+    places: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Windows with their halo, what they should become, where they lie, and the images that they are cut from."""
+
+    images: list[Tensor]
+    pixels: Tensor
+    targets: Tensor
+    inside: Tensor
+    window: Window
+    rows: Tensor
+
+
+def draw_windows(n_images: int, step: int, plan: TrainingPlan, rank: int = 0, world: int = 1) -> Draw:
+    """Draw the windows of one step from ``default_rng([seed, step])``; rank r of n takes ``[r::n]`` of the images.
+
+    Parameters
+    ----------
+    n_images : how many to choose from; no image comes twice in a step unless there are too few.
+    step : counts from the start of the first run.
+    """
+    rng = np.random.default_rng([plan.seed, step])
+    images = rng.choice(n_images, plan.batch_size, replace=n_images < plan.batch_size)
+    places = rng.random((plan.batch_size, plan.windows_per_image, 2))
+    return Draw(images[rank::world], places[rank::world])
+
+
+def split_pairs(n_pairs: int, plan: TrainingPlan) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Indices of the training and of the validation pairs; where the fraction comes to less than half a pair nothing
+    is held out, and one pair at least is trained on.
+    """
+    n_validation = min(round(plan.validation_fraction * n_pairs), n_pairs - 1)
+    order = np.random.default_rng([plan.seed]).permutation(n_pairs)
+    return np.sort(order[n_validation:]), np.sort(order[:n_validation])
+
+
+def gather(pairs: Pairs, draw: Draw, network: Network, size: int, device: torch.device) -> Batch:
+    """Cut the windows of a draw, on the device.
+
+    Parameters
+    ----------
+    pairs : input images and target images.
+    size : side of a window in pixels, rounded up to the network's stride; no longer than the longest of the images.
+    """
+    both = [tuple(_tensor(side[int(index)], device) for side in pairs) for index in draw.images]
+    size = min(size, max(max(image.shape[:2]) for image, _ in both))
+    size = -(-size // network.stride) * network.stride
+    images, cuts, targets, corners = [], [], [], []
+    for (image, target), places in zip(both, draw.places, strict=True):
+        tops, lefts = (
+            torch.from_numpy(_corners(places[:, axis], image.shape[axis], size, network.stride)).to(device)
+            for axis in (0, 1)
+        )
+        images.append(image)
+        cuts.append(cut_windows(image, tops, lefts, size, size, network.halo))
+        targets.append(cut_windows(target, tops, lefts, size, size))
+        extent = torch.tensor(image.shape[:2], device=device).expand(len(tops), 2)
+        corners.append(torch.stack([tops, lefts, extent[:, 0], extent[:, 1]]))
+    top, left, height, width = torch.cat(corners, 1)
+    window = Window(top, left, size, size, height, width)
+    rows = torch.arange(len(images), device=device).repeat_interleave(draw.places.shape[1])
+    return Batch(images, torch.cat(cuts), torch.cat(targets), _inside(window), window, rows)
+
+
+def describe_batch(network: Network, images: list[Tensor]) -> Scene:
+    """Φ of each image; images of one size go through together."""
+    if len({image.shape for image in images}) == 1:
+        return network.describe(torch.stack([image.permute(2, 0, 1) for image in images]))
+    return Scene.join([network.describe(image.permute(2, 0, 1)[None]) for image in images])
+
+
+def _corners(places: npt.NDArray[np.float64], extent: int, size: int, stride: int) -> npt.NDArray[np.int64]:
+    """Multiples of the stride such that the windows between them reach every pixel of the side."""
+    count = max(0, -(-(extent - size) // stride)) + 1
+    return np.asarray(np.floor(places * count) * stride, np.int64)
+
+
+def _inside(window: Window) -> Tensor:
+    """1 where a window's pixel lies in its image, 0 in the reflected rest, (N, 1, height, width)."""
+    y, x = window.grid().unbind(1)
+    return ((y < 1) & (x < 1)).float()[:, None]
+
+
+def _tensor(image: Image, device: torch.device) -> Tensor:
+    pixels = np.ascontiguousarray(np.asarray(image))
+    return torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy()).to(device, non_blocking=True)

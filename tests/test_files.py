@@ -1,0 +1,54 @@
+"""`atomic_path`: the old file or the new one, never half of one."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from ispfit.errors import FileError
+from ispfit.files import atomic_path
+
+
+def test_the_file_appears_only_when_the_block_has_ended(tmp_path: Path) -> None:
+    with atomic_path(tmp_path / "a.txt") as temporary:
+        temporary.write_text("new")
+        assert temporary.parent == tmp_path
+        assert temporary.suffix == ".txt"
+        assert not (tmp_path / "a.txt").exists()
+    assert [file.name for file in tmp_path.iterdir()] == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "new"
+
+
+def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with pytest.raises(KeyError), atomic_path(target) as temporary:  # noqa: PT012
+        temporary.write_text("half")
+        raise KeyError
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    message = r"a\.txt: cannot be written: No space left on device\."
+    with pytest.raises(FileError, match=message), atomic_path(target) as temporary:  # noqa: PT012
+        temporary.write_text("half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with (
+        pytest.raises(FileError, match=r"there is no folder .*nowhere"),
+        atomic_path(tmp_path / "nowhere/a") as file,
+    ):
+        file.write_text("x")
+
+
+def test_a_folder_of_the_final_name_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(FileError, match="cannot be written"), atomic_path(tmp_path / "a") as temporary:
+        temporary.write_text("x")
+    assert [file.name for file in tmp_path.iterdir()] == ["a"]

@@ -1,0 +1,51 @@
+"""``import ispfit`` costs next to nothing; every public name is there when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+import ispfit
+
+HEAVY = ("torch", "sklearn", "scipy", "rawpy", "exifread", "skimage", "PIL", "matplotlib", "imageio", "tifffile")
+
+
+def imported_by(code: str) -> set[str]:
+    """The top-level modules that a fresh interpreter has imported after some code."""
+    code += "\nimport sys\nprint(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    loaded = imported_by("import ispfit; dir(ispfit); ispfit.__version__")
+    assert "ispfit" in loaded
+    assert loaded.isdisjoint({*HEAVY, "numpy", "pluggy"})
+
+
+def test_reading_files_imports_no_torch() -> None:
+    assert "torch" not in imported_by("import ispfit; ispfit.read_raw; ispfit.read_srgb; ispfit.psnr; ispfit.color")
+
+
+@pytest.mark.parametrize("name", ispfit.__all__)
+def test_every_public_name_is_there(name: str) -> None:
+    assert getattr(ispfit, name) is not None
+    assert name in dir(ispfit)
+
+
+@pytest.mark.parametrize("name", ["backbone", "color", "datasets", "errors", "io", "metrics"])
+def test_the_public_names_of_modules_exist(name: str) -> None:
+    module = importlib.import_module(f"ispfit.{name}")
+    assert all(hasattr(module, public) for public in module.__all__)
+
+
+def test_the_public_surface_is_sorted_and_complete() -> None:
+    assert list(ispfit.__all__) == sorted(ispfit.__all__)
+    assert set(ispfit.__all__) == {*ispfit._HOME, *ispfit._MODULES}
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'ispfit' has no attribute 'nothing'"):
+        ispfit.nothing  # type: ignore[attr-defined]

@@ -1,0 +1,69 @@
+"""Device, precision and seeds."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from torch import Tensor
+
+from ispfit.errors import InputError
+from ispfit.runtime import Runtime, resolve_runtime, seeded
+
+
+def test_auto_on_a_cpu_is_float32() -> None:
+    if not torch.cuda.is_available():
+        assert resolve_runtime() == Runtime(torch.device("cpu"), None)
+    assert resolve_runtime("cpu") == Runtime(torch.device("cpu"), None)
+
+
+def test_bf16_runs_convolutions_in_bf16() -> None:
+    runtime = resolve_runtime("cpu", "bf16")
+    with runtime.autocast():
+        assert torch.nn.Conv2d(3, 3, 1)(torch.zeros(1, 3, 2, 2)).dtype == torch.bfloat16
+    assert not runtime.scales_gradients
+
+
+def test_fp32_changes_nothing() -> None:
+    with resolve_runtime("cpu", "fp32").autocast():
+        assert torch.nn.Conv2d(3, 3, 1)(torch.zeros(1, 3, 2, 2)).dtype == torch.float32
+
+
+@pytest.mark.parametrize("device", ["cuda:77", "nonsense", "meta:x", 3.5])
+def test_a_device_that_is_not_here_is_named(device: str) -> None:
+    with pytest.raises(InputError, match=rf"device: '?{device}'? cannot be used here \(.+\); use 'auto' or 'cpu'\."):
+        resolve_runtime(device)
+
+
+def test_a_precision_that_nobody_knows_lists_those_that_are() -> None:
+    with pytest.raises(InputError, match="precision: expected 'auto', 'fp32', 'bf16' or 'fp16', got 'fp8'"):
+        resolve_runtime("cpu", "fp8")
+
+
+def test_half_precision_needs_a_gpu() -> None:
+    with pytest.raises(InputError, match="precision: 'fp16' needs a GPU; use 'bf16' or 'fp32' on a CPU"):
+        resolve_runtime("cpu", "fp16")
+
+
+def test_seeds_repeat_and_leave_the_generator_alone() -> None:
+    torch.manual_seed(0)
+    expected = torch.rand(2)
+    torch.manual_seed(0)
+    with seeded(5):
+        first = torch.rand(3)
+    with seeded(5):
+        assert torch.equal(torch.rand(3), first)
+    assert torch.equal(torch.rand(2), expected)
+
+
+def test_threads_do_not_disturb_each_other_s_draws() -> None:
+    def draw(seed: int) -> Tensor:
+        with seeded(seed):
+            return torch.stack([torch.rand(2) for _ in range(100)])
+
+    seeds = [0, 1] * 20
+    expected = [draw(0), draw(1)]
+    with ThreadPoolExecutor(4) as threads:
+        for seed, drawn in zip(seeds, threads.map(draw, seeds), strict=True):
+            assert torch.equal(drawn, expected[seed])
