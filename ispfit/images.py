@@ -23,6 +23,7 @@ __all__ = [
     "check_image",
     "check_images",
     "merge_shots",
+    "shots_of",
 ]
 
 FloatImage: TypeAlias = npt.NDArray[np.float32]
@@ -100,6 +101,12 @@ class Image(np.ndarray[Any, np.dtype[np.float32]]):
         super().__setstate__(array_state)
 
 
+def shots_of(images: Sequence[Any]) -> list[Shot]:
+    """The shot of each image, as far as it is known without reading a file."""
+    sources = images.sources if isinstance(images, ImageList) else images
+    return [getattr(image, "shot", Shot()) for image in sources]
+
+
 @runtime_checkable
 class ImageSource(Protocol):
     """An image that is read when it is needed: anything with a ``shape`` that ``np.asarray`` turns into pixels."""
@@ -141,15 +148,15 @@ class ImageList(Sequence[Image]):
     """A checked sequence of images; those that are files or lazy sources are read each time they are asked for."""
 
     def __init__(self, images: Sequence[ImageLike], name: str, read: Callable[[Path], Image]) -> None:
-        self._images, self._name, self._read = images, name, read
+        self.sources, self._name, self._read = images, name, read
 
     def __len__(self) -> int:
-        return len(self._images)
+        return len(self.sources)
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return ImageList(self._images[index], self._name, self._read)
-        return _load(self._images[index], f"{self._name}[{index}]", self._read)
+            return ImageList(self.sources[index], self._name, self._read)
+        return _load(self.sources[index], f"{self._name}[{index}]", self._read)
 
     def __iter__(self) -> Iterator[Image]:
         return (self[index] for index in range(len(self)))
@@ -157,7 +164,7 @@ class ImageList(Sequence[Image]):
     def in_memory(self) -> ImageList:
         """The same list with its files read; lazy sources stay lazy."""
         images = [
-            self[index] if isinstance(image, str | PathLike) else image for index, image in enumerate(self._images)
+            self[index] if isinstance(image, str | PathLike) else image for index, image in enumerate(self.sources)
         ]
         return ImageList(images, self._name, self._read)
 
@@ -166,7 +173,7 @@ class ImageList(Sequence[Image]):
         """The shape of each image; a file is read for it."""
         return [
             self[index].shape if isinstance(image, str | PathLike) else tuple(image.shape)
-            for index, image in enumerate(self._images)
+            for index, image in enumerate(self.sources)
         ]
 
 

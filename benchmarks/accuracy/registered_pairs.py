@@ -2,9 +2,9 @@
 
 Each virtual camera shoots a roll twice with one seed: once with its files on one pixel grid, once with a lens that
 distorts (the camera corrects it in its JPEG) and a JPEG made smaller. The second roll goes through `ispfit pairs`. Both
-models are scored on the test shots of both, which neither has seen. Prints a table; one core, about ten minutes.
+models are scored on test shots that neither has seen. Prints a table; about half an hour on two cores.
 
-    python benchmarks/accuracy/registered_pairs.py [--shots 40] [--steps 800] [--size 192]
+    python benchmarks/accuracy/registered_pairs.py [--shots 30] [--steps 500] [--size 192]
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from ispfit import ISPModel
+from ispfit.backbones.histpyramid import HistPyramid
 from ispfit.datasets import load_pairs, make_camera_roll
 from ispfit.datasets.virtual_camera import CAMERAS, VirtualCamera
 from ispfit.pairs import make_pairs
@@ -68,7 +69,13 @@ def chosen(X: list, Y: list, names: set[str]) -> tuple[list, list]:  # type: ign
 
 def fit(X: list, Y: list, names: set[str], arguments: argparse.Namespace) -> ISPModel:  # type: ignore[type-arg]
     model = ISPModel(
-        "histpyramid", max_steps=arguments.steps, learning_rate=2e-3, random_state=0, validation_fraction=0
+        HistPyramid(channels=32),
+        max_steps=arguments.steps,
+        learning_rate=3e-3,
+        batch_size=8,
+        windows_per_image=4,
+        validation_fraction=0,
+        random_state=0,
     )
     return model.fit(*chosen(X, Y, names))
 

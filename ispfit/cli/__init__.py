@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -41,7 +43,7 @@ def _cli() -> None:
     """Learn what a camera did to a picture, and undo it.
 
     Exit code 0: all done; 1: some files failed, the others are done; 2: wrong usage or unusable input;
-    130: stopped by Ctrl-C.
+    130: stopped by Ctrl-C or SIGTERM.
     """
 
 
@@ -49,6 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit."""
     from ispfit.errors import IspfitError
 
+    before = signal.signal(signal.SIGTERM, _stop)
     try:
         sys.exit(_cli.main(arguments, standalone_mode=False) or 0)
     except click.exceptions.Exit as stop:
@@ -62,3 +65,9 @@ def main(arguments: list[str] | None = None) -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("\nStopped; what was finished is kept, and the same command goes on from there.", err=True)
         sys.exit(STOPPED)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _stop(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt

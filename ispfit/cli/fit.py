@@ -74,6 +74,8 @@ def fit(
     checkpoint = output.with_name(output.name + ".checkpoint")
     if restart:
         shutil.rmtree(checkpoint, ignore_errors=True)
+    elif checkpoint.exists():
+        click.echo(f"going on from {checkpoint}; --restart starts anew", err=True)
     model = ISPModel(family, random_state=seed, verbose=1, **parameters)
     model.fit(X, Y, checkpoint=checkpoint)
     model.save(output)

@@ -18,7 +18,11 @@ __all__ = ["pairs"]
 @click.option("--size", type=click.IntRange(16), default=512, show_default=True, help="Of the pairs, pixels, square.")
 @click.option("--full-size", is_flag=True, help="Keep the resolution of the files.")
 @click.option(
-    "--max-residual", type=click.FloatRange(0), default=0.5, show_default=True, help="Of the registration, px."
+    "--max-residual",
+    type=click.FloatRange(0),
+    default=0.07,
+    show_default=True,
+    help="Expected error of the registration, px rms at 768 px.",
 )
 @click.option(
     "--min-overlap",

@@ -90,7 +90,12 @@ def _convert(
 
     if output.exists() and not output.is_dir():
         raise FileError(f"{output}: expected a folder to write to, got a file.")
-    _load(model, device).check_direction(direction)
+    fitted = _load(model, device)
+    if direction not in fitted.networks_:
+        raise FileError(
+            f"{model}: it was fitted in the {fitted.direction} direction alone and cannot do this; fit it with "
+            "`--direction both`."
+        )
     jobs_list = list(_plan(files, suffixes, output, suffix))
     sources = {source.resolve() for source, _ in jobs_list}
     for _, target in jobs_list:

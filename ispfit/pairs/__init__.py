@@ -45,3 +45,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'ispfit.pairs' has no attribute {name!r}")
     return getattr(import_module(f"ispfit.pairs.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

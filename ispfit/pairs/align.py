@@ -12,7 +12,7 @@ from ispfit.errors import InputError
 from ispfit.images import Image
 from ispfit.io import resize_area
 from ispfit.pairs.geometry import LensTransform, pixel_grid, resample
-from ispfit.pairs.registration import WORKING_SIZE, Registration, register
+from ispfit.pairs.registration import MAX_RESIDUAL, WORKING_SIZE, Registration, register
 
 __all__ = ["AlignedPair", "Limits", "align_pair", "reduce_image"]
 
@@ -26,11 +26,11 @@ class Limits:
 
     Parameters
     ----------
-    max_residual : of the registration, pixels at working resolution.
+    max_residual : expected error of the registration, rms in pixels at working resolution.
     min_overlap : share of the srgb that the raw shows too.
     """
 
-    max_residual: float = 0.5
+    max_residual: float = MAX_RESIDUAL
     min_overlap: float = 0.5
 
 
@@ -74,7 +74,7 @@ def align_pair(
     limits = limits or Limits()
     target = (size, size) if isinstance(size, int) else size
     raw, srgb = (_spared(image, target, linear) for image, linear in ((raw, True), (srgb, False)))
-    found = register(raw, srgb)
+    found = register(raw, srgb, max_residual=limits.max_residual)
     zoom = found.transform.scale / LensTransform.centred(srgb.shape, raw.shape).scale
     reason = _refusal(found, limits)
     if reason:
@@ -97,8 +97,6 @@ def align_pair(
 def _refusal(found: Registration, limits: Limits) -> str:
     if not found.ok:
         return f"not registered: {found.reason}".rstrip(".")
-    if found.residual > limits.max_residual:
-        return f"the registration's residual is {found.residual:.2f} px, more than {limits.max_residual:g}"
     if found.overlap < limits.min_overlap:
         return f"the raw shows {found.overlap:.0%} of the srgb, less than {limits.min_overlap:.0%}"
     return ""

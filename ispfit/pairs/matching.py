@@ -131,7 +131,14 @@ def _solved(normal: _Array, pixels: _Array) -> tuple[Points, _Array, _Array]:
     covariance = inverse @ energy @ inverse * variance[:, None, None] + unknown
     total = normal[:, 8, 8] - normal[:, 5, 8] ** 2 / normal[:, 5, 5] + 1e-9
     scores = np.sqrt(np.clip(1 - unexplained / total, 0, 1))
-    return scaled[..., 0] / gain[:, None], np.linalg.inv(covariance), scores
+    return scaled[..., 0] / gain[:, None], _inverted(covariance), scores
+
+
+def _inverted(covariance: _Array) -> _Array:
+    """The inverses (n, 2, 2), however near to singular; no direction is known better or worse than a patch can tell."""
+    values, vectors = np.linalg.eigh((covariance + covariance.swapaxes(1, 2)) / 2)
+    weights = 1 / np.clip(values, _FLOOR**2, _UNKNOWN**2)
+    return np.asarray((vectors * weights[:, None, :]) @ vectors.swapaxes(1, 2))
 
 
 def _slopes(image: _Array) -> list[_Array]:

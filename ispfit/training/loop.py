@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from ispfit.backbone import Network
 from ispfit.errors import TrainingError
-from ispfit.images import Image
+from ispfit.images import Image, shots_of
 from ispfit.metrics import psnr_from_mse
 from ispfit.rendering import check_rendered
 from ispfit.runtime import Runtime, seeded
@@ -101,7 +101,7 @@ class _Run:
         self, network: Network, inputs: Sequence[Image], targets: Sequence[Image], plan: TrainingPlan, runtime: Runtime
     ) -> None:
         self.network, self.pairs, self.plan, self.runtime = network, (inputs, targets), plan, runtime
-        self.training, self.validation = split_pairs(len(inputs), plan)
+        self.training, self.validation = split_pairs([shot.scene for shot in shots_of(inputs)], plan)
         start = plan.first_step
         self.record = TrainingRecord(len(self.training), len(self.validation), steps=start, best_step=start)
         self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
@@ -253,19 +253,28 @@ def _bar(run: _Run, plan: TrainingPlan, label: str, verbose: bool) -> Any:
 
 @contextmanager
 def _interruptible() -> Iterator[threading.Event]:
-    """Turn Ctrl-C into an event, so that no step is cut in two; a second Ctrl-C does not wait."""
+    """Turn Ctrl-C into an event, so that no step is cut in two; a second Ctrl-C does not wait.
+
+    So is whatever else the caller handles as Ctrl-C, such as the command line SIGTERM. A signal that is ignored or left
+    to the system stays so.
+    """
     event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-    previous = signal.getsignal(signal.SIGINT)
+    previous: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        previous = {number: handler for number, handler in handlers.items() if callable(handler)}
+
+    def restore() -> None:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
     def note(number: int, frame: Any) -> None:
         event.set()
-        signal.signal(signal.SIGINT, previous)
+        restore()
 
-    signal.signal(signal.SIGINT, note)
+    for number in previous:
+        signal.signal(number, note)
     try:
         yield event
     finally:
-        signal.signal(signal.SIGINT, previous)
+        restore()

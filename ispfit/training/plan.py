@@ -95,7 +95,7 @@ class TrainingRecord:
     best_step: int = 0
     seconds: float = 0.0
     stopped_early: bool = False
-    history: list[dict[str, float | None]] = field(default_factory=list)
+    history: list[dict[str, float | None]] = field(default_factory=list, repr=False)
 
     @property
     def best_psnr(self) -> float | None:

@@ -60,13 +60,28 @@ def draw_windows(n_images: int, step: int, plan: TrainingPlan, rank: int = 0, wo
     return Draw(images[rank::world], places[rank::world])
 
 
-def split_pairs(n_pairs: int, plan: TrainingPlan) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def split_pairs(
+    scenes: Sequence[str | None], plan: TrainingPlan
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Indices of the training and of the validation pairs; where the fraction comes to less than half a pair nothing
     is held out, and one pair at least is trained on.
+
+    Parameters
+    ----------
+    scenes : of each pair; pairs of one scene are never on both sides. None is a scene of its own.
     """
-    n_validation = min(round(plan.validation_fraction * n_pairs), n_pairs - 1)
-    order = np.random.default_rng([plan.seed]).permutation(n_pairs)
-    return np.sort(order[n_validation:]), np.sort(order[:n_validation])
+    n_pairs = len(scenes)
+    members: dict[str, list[int]] = {}
+    for index, scene in enumerate(scenes):
+        members.setdefault(f"pair {index}" if scene is None else f"scene {scene}", []).append(index)
+    groups = list(members.values())
+    room = min(round(plan.validation_fraction * n_pairs), n_pairs - 1)
+    held_out = np.zeros(n_pairs, bool)
+    for group in np.random.default_rng([plan.seed]).permutation(len(groups)):
+        if len(groups[group]) <= room:
+            held_out[groups[group]] = True
+            room -= len(groups[group])
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 
 
 def gather(pairs: Pairs, draw: Draw, network: Network, size: int, device: torch.device) -> Batch:

@@ -226,17 +226,25 @@ except SystemExit:
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
 
 
-def test_ctrl_c_keeps_the_checkpoint_and_the_same_command_goes_on(pairs: Path, tmp_path: Path) -> None:
+def default_signals() -> None:
+    """A shell's `&` has Ctrl-C ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_keeps_the_checkpoint_and_the_same_command_goes_on(pairs: Path, tmp_path: Path, number: int) -> None:
     output = tmp_path / "camera.ispfit"
     command = [sys.executable, "-m", "ispfit", "fit", str(pairs), "-o", str(output), "--backbone", "mlp"]
     command += ["--max-steps", "100000", "--direction", "forward"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=default_signals
+    )
     checkpoint = tmp_path / "camera.ispfit.checkpoint" / "forward.safetensors"
     deadline = time.monotonic() + 120
     while not checkpoint.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     time.sleep(1)
-    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "the same command goes on from there" in err
@@ -310,3 +318,22 @@ def test_a_failure_names_its_file(run: Any, model: Path, roll: Path, tmp_path: P
 def test_the_model_knows_its_camera(run: Any, pairs: Path, tmp_path: Path) -> None:
     run("fit", pairs, "-o", tmp_path / "m.ispfit", *QUICK)
     assert ispfit.load(tmp_path / "m.ispfit").camera_ == "ispfit Virtual A"
+
+
+def test_a_direction_that_was_not_fitted_is_named_with_the_file(run: Any, pairs: Path, tmp_path: Path) -> None:
+    model = tmp_path / "m.ispfit"
+    assert run("fit", pairs, "-o", model, *QUICK, "--direction", "forward").code == 0
+    result = run("derender", model, pairs / "0.png", "-o", tmp_path / "out")
+    assert result.code == 2
+    assert f"{model}: it was fitted in the forward direction alone" in result.err
+
+
+def test_a_run_that_goes_on_says_from_where(run: Any, pairs: Path, tmp_path: Path) -> None:
+    model = tmp_path / "m.ispfit"
+    options = ["fit", pairs, "-o", model, *QUICK, "--direction", "forward", "--overwrite"]
+    assert "going on from" not in run(*options).err
+    ispfit.ISPModel(
+        "mlp", direction="forward", max_steps=20, learning_rate=0.01, windows_per_image=4, random_state=0
+    ).fit(*ispfit.datasets.load_pairs(pairs, lazy=True), checkpoint=f"{model}.checkpoint")
+    assert f"going on from {model}.checkpoint" in run(*options).err
+    assert "going on from" not in run(*options, "--restart").err

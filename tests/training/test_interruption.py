@@ -139,8 +139,8 @@ def test_ctrl_c_of_a_process_leaves_a_checkpoint(tmp_path: Path, uninterrupted: 
 
 @pytest.fixture
 def handler() -> Iterator[Any]:
-    previous = signal.getsignal(signal.SIGINT)
-    yield previous
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` has it ignored
+    yield signal.default_int_handler
     signal.signal(signal.SIGINT, previous)
 
 
@@ -176,3 +176,11 @@ def test_a_thread_can_train(whole: Any) -> None:
     thread.start()
     thread.join()
     assert equal(results[0], whole)
+
+
+def test_signals_that_are_ignored_or_left_to_the_system_stay_so(handler: Any, whole: Any) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    network = after_renders(10, lambda: signal.raise_signal(signal.SIGINT))
+    assert equal(fit(None, network=network), whole)
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -153,14 +153,23 @@ def test_each_image_is_described_alike_alone_and_in_company(sizes: list[tuple[in
 
 @given(st.integers(1, 60), st.floats(0, 0.99), st.integers(0, 99))
 def test_the_split_is_a_partition_and_leaves_something_to_train_on(n: int, fraction: float, seed: int) -> None:
-    training, validation = split_pairs(n, replace(PLAN, validation_fraction=fraction, seed=seed))
+    training, validation = split_pairs([None] * n, replace(PLAN, validation_fraction=fraction, seed=seed))
     assert sorted([*training, *validation]) == list(range(n))
     assert len(training) >= 1
     assert len(validation) == min(round(fraction * n), n - 1)
 
 
+@given(st.lists(st.sampled_from(["a", "b", "c", None]), min_size=1, max_size=30), st.floats(0, 0.99))
+def test_no_scene_is_trained_on_and_validated_on(scenes: list[str | None], fraction: float) -> None:
+    training, validation = split_pairs(scenes, replace(PLAN, validation_fraction=fraction))
+    assert sorted([*training, *validation]) == list(range(len(scenes)))
+    assert len(training) >= 1
+    assert len(validation) <= round(fraction * len(scenes))
+    assert not {scenes[index] for index in training} & {scenes[index] for index in validation} - {None}
+
+
 def test_the_split_follows_the_seed() -> None:
-    first, again, other = (split_pairs(50, replace(PLAN, seed=seed))[1].tolist() for seed in (1, 1, 2))
+    first, again, other = (split_pairs([None] * 50, replace(PLAN, seed=seed))[1].tolist() for seed in (1, 1, 2))
     assert first == again != other
 
 
