@@ -20,7 +20,7 @@ __all__ = ["pairs"]
 @click.option(
     "--max-residual",
     type=click.FloatRange(0),
-    default=0.07,
+    default=0.05,
     show_default=True,
     help="Expected error of the registration, px rms at 768 px.",
 )

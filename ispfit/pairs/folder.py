@@ -121,12 +121,16 @@ def _raw(job: Job) -> str:
 
 
 def _prepare(folder: Path) -> None:
-    """Make the folders; pairs that are there already must be of this function's making."""
+    """Make the folders, and clear them of what a killed run left half-written; pairs that are there already must be
+    of this function's making.
+    """
     if (folder / "pairs.csv").exists() and not state_file(folder, "").parent.is_dir():
         raise FileError(f"{folder}: holds a pairs.csv that ispfit pairs did not make; give another folder.")
     try:
         for made in (folder / "raw", folder / "srgb", state_file(folder, "").parent):
             made.mkdir(parents=True, exist_ok=True)
+            for leftover in made.glob(".ispfit-*"):
+                leftover.unlink(missing_ok=True)
     except OSError as error:
         raise FileError(f"{folder}: cannot be written to: {error.strerror}.") from error
 

@@ -25,9 +25,9 @@ __all__ = ["MAX_RESIDUAL", "WORKING_SIZE", "Registration", "register"]
 WORKING_SIZE = 768
 """Longer side, in pixels, to which the srgb is reduced for registration; a smaller one is taken as it is."""
 
-MAX_RESIDUAL = 0.07
-"""Expected error, rms in pixels at working size, up to which a registration is accepted: that of those accepted then
-proves to be below 0.1."""
+MAX_RESIDUAL = 0.05
+"""Expected error, rms in pixels at working size, up to which a registration is accepted. Of 309 known ones (most
+of them of real pictures) that it accepts the worst was 0.099 px off, the median one 0.007 px."""
 
 _MIN_PATCHES = 24
 _MIN_OVERLAP = 0.3
@@ -151,4 +151,7 @@ def _objection(view: View, transform: LensTransform) -> str:
 def _inexact(residual: float, limit: float) -> str:
     if residual <= limit:
         return ""
-    return f"too uncertain: the expected error is {residual:.2f} px at working size, more than {limit:g}"
+    return (
+        f"too uncertain: the expected error is {residual:.3g} px at working size, more than {limit:g}; "
+        "where the picture is right and just lacks detail, raise max_residual"
+    )

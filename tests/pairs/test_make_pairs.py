@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import os
 import shutil
 import signal
@@ -142,8 +143,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_files(made: Any, r
     assert not (folder / "pairs.csv").exists()
     report = make_pairs(roll, folder, size=SIZE, jobs=2)
     assert 1 <= report.n_kept < 7
-    leftovers = {name for name in contents(folder) if Path(name).name.startswith(".ispfit-")}
-    assert {name: data for name, data in contents(folder).items() if name not in leftovers} == contents(made[0])
+    assert contents(folder) == contents(made[0])
 
 
 def test_a_pair_whose_file_changed_or_is_gone_is_made_anew(made: Any, roll: Path, tmp_path: Path) -> None:
@@ -216,3 +216,28 @@ def test_a_folder_that_cannot_be_made_is_named(roll: Path, tmp_path: Path) -> No
     (tmp_path / "file").touch()
     with pytest.raises(FileError, match="file: cannot be written to"):
         make_pairs(roll, tmp_path / "file")
+
+
+def test_a_read_only_folder_is_named(roll: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path, *arguments: Any, **options: Any) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(FileError, match=r"out: cannot be written to: Read-only file system\."):
+        make_pairs(roll, tmp_path / "out")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only to root")
+def test_a_folder_that_becomes_read_only_loses_no_pair_that_is_done(roll: Path, tmp_path: Path) -> None:
+    make_pairs(roll / "other card", tmp_path / "out", size=SIZE, jobs=1)
+    before = contents(tmp_path / "out")
+    (tmp_path / "out" / "raw").chmod(0o500)
+    try:
+        report = make_pairs(roll / "other card", tmp_path / "out", size=SIZE - 8, jobs=1)
+    finally:
+        (tmp_path / "out" / "raw").chmod(0o700)
+    assert len(report.failures) == 2
+    assert "cannot be written: Permission denied" in report.failures[0]
+    assert {name: data for name, data in contents(tmp_path / "out").items() if name.startswith("raw")} == {
+        name: data for name, data in before.items() if name.startswith("raw")
+    }

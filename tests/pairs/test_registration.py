@@ -155,7 +155,7 @@ def test_the_limit_of_the_residual_can_be_set() -> None:
     loose, strict = register(raw, srgb), register(raw, srgb, max_residual=0.001)
     assert loose.ok
     assert not strict.ok
-    assert strict.reason.endswith("px at working size, more than 0.001")
+    assert "px at working size, more than 0.001; where the picture is right" in strict.reason
 
 
 def test_arguments_that_are_no_images_are_named() -> None:
@@ -168,12 +168,20 @@ def test_arguments_that_are_no_images_are_named() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3000)
-@pytest.mark.parametrize("source", [procedural, photograph], ids=["procedural", "photographs"])
-def test_the_errors_of_a_hundred_warps(source: Callable[[int], Pair]) -> None:
-    """Those accepted are within a tenth of a pixel; those refused are few, and say why."""
+@pytest.mark.parametrize(
+    ("kind", "most_refused"), [("procedural", 3), ("natural", 8), ("photographs", 45)], ids=lambda value: str(value)
+)
+def test_the_errors_of_a_hundred_warps(shared_data: Path, kind: str, most_refused: int) -> None:
+    """Those accepted are within a tenth of a pixel; those refused are few, or of a picture that is mostly blurred."""
+    names = sorted(path.stem for path in (shared_data / "nikon-d7000-auto" / "raw").glob("*.tif"))
+    source: dict[str, Callable[[int], Pair]] = {
+        "procedural": procedural,
+        "natural": lambda seed: natural(shared_data, names[seed % len(names)]),
+        "photographs": photograph,
+    }
     errors, refused = [], []
     for seed in range(100):
-        raw, srgb, lens = shot(source(seed), seed)
+        raw, srgb, lens = shot(source[kind](seed), seed)
         result = register(raw, srgb)
         if result.ok:
             errors.append(error(result.transform, lens, srgb, raw))
@@ -181,7 +189,7 @@ def test_the_errors_of_a_hundred_warps(source: Callable[[int], Pair]) -> None:
             refused.append(result.reason)
     assert np.median(errors) < 0.03
     assert max(errors) <= 0.1
-    assert len(refused) <= 15, refused
+    assert len(refused) <= most_refused, refused
 
 
 @pytest.mark.slow
