@@ -23,7 +23,7 @@ from ispfit.io.orientation import FLIP_OF_ORIENTATION, upright
 from ispfit.io.profiles import adobe_to_srgb, apply_profile
 from ispfit.io.raw import open_raw, raw_shot
 from ispfit.io.resize import Size, check_size, resize_area
-from ispfit.io.tiff import read_deep_tiff
+from ispfit.io.tiff import check_strips, read_deep_tiff
 
 __all__ = ["read_srgb"]
 
@@ -117,8 +117,7 @@ def _open_picture(picture: Path | bytes, source: Path) -> tuple[PILImage.Image, 
             with PILImage.open(
                 io.BytesIO(picture) if isinstance(picture, bytes) else picture, formats=_FORMATS
             ) as file:
-                if file.format == "JPEG":
-                    _check(file, picture if isinstance(picture, bytes) else picture.read_bytes(), source)
+                _check(file, picture, source)
                 file.load()  # which turns TIFF files upright, and no others
                 return _plain(file, source), file.info.get("icc_profile"), file.format == "TIFF"
     except FileError:
@@ -129,8 +128,18 @@ def _open_picture(picture: Path | bytes, source: Path) -> tuple[PILImage.Image, 
         raise FileError(f"{source}: the image cannot be decoded: {str(error).rstrip('.')}.") from error
 
 
-def _check(file: PILImage.Image, data: bytes, source: Path) -> None:
+def _check(file: PILImage.Image, picture: Path | bytes, source: Path) -> None:
     """Look for damage of which Pillow says nothing."""
+    if file.format == "JPEG":
+        _check_jpeg(file, picture if isinstance(picture, bytes) else picture.read_bytes(), source)
+    elif file.format == "TIFF" and isinstance(picture, Path):
+        check_strips(picture)
+    elif file.format == "PNG" and isinstance(picture, Path):
+        with PILImage.open(picture, formats=["PNG"]) as again:
+            again.verify()  # the checksums
+
+
+def _check_jpeg(file: PILImage.Image, data: bytes, source: Path) -> None:
     check_jpeg(data, source)
     layers = getattr(file, "layer", [])
     if file.mode != "RGB" or not layers or getattr(file, "info", {}).get("progressive"):

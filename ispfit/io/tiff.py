@@ -17,12 +17,14 @@ import tifffile
 from ispfit.errors import FileError
 from ispfit.images import FloatImage
 
-__all__ = ["read_deep_tiff", "read_linear_tiff"]
+__all__ = ["check_strips", "read_deep_tiff", "read_linear_tiff"]
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what it logs of broken files is raised as well
 
 _MAX_PIXELS = 250_000_000
 _ICC_PROFILE = 34675
+_DEFLATE = (8, 32946)
+_CHUNK = 1 << 20  # bytes
 _ERRORS = (OSError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, AssertionError, RuntimeError)
 
 
@@ -54,6 +56,21 @@ def read_deep_tiff(source: Path) -> tuple[npt.NDArray[np.uint16], bytes | None] 
             return None
     codes, profile = _read(source, channels=(3, 4))
     return codes[..., :3], profile
+
+
+def check_strips(source: Path) -> None:
+    """Raise a `FileError` if a deflated strip or tile is not what its checksum says: libtiff does not look at it."""
+    with _open(source) as page, source.open("rb") as file:
+        if page.compression not in _DEFLATE:
+            return
+        for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
+            file.seek(offset)
+            inflate, rest = zlib.decompressobj(), file.read(count)
+            while rest and not inflate.eof:
+                inflate.decompress(rest, _CHUNK)  # what it is does not matter, nor how much it would become
+                rest = inflate.unconsumed_tail
+            if count and not inflate.eof:
+                raise FileError(f"{source}: the file is damaged: a strip of the image is incomplete.")
 
 
 def _read(source: Path, channels: tuple[int, ...] = (3,)) -> tuple[npt.NDArray[Any], bytes | None]:

@@ -31,7 +31,7 @@ from ispfit.jobs import run_jobs
 KINDS = ["bayer.dng", "bayer.nef", "linear.dng", "x-trans.dng", "raw.tif", "picture.jpg", "picture.png", "zip.tif"]
 DAMAGES = ["truncated", "zeroed", "overwritten", "flipped"]
 EACH = 10
-SHIFTED_UNSEEN = 0.15  # share of the flipped JPEG files that may be wrong unseen; measured on 700: 0.06
+SHIFTED_UNSEEN = 0.06  # share of the JPEG files damaged inside that may be wrong unseen; measured on 900: 0.037
 
 
 def read(path: Path) -> Any:
@@ -112,9 +112,9 @@ def test_a_damaged_file_is_an_error_or_a_right_image(good: dict[str, Path], tmp_
     assert outcome.failures == [], "no crash and no hang"
     count = Counter(zip(kinds, outcome.results, strict=True))
     wrong = {case: number for case, number in count.items() if case[1] not in {"error", "right", "plausible"}}
-    unseen = sum(wrong.pop((("picture.jpg", kind), "wrong"), 0) for kind in ("flipped", "overwritten"))
+    unseen = sum(wrong.pop((("picture.jpg", kind), "wrong"), 0) for kind in ("zeroed", "flipped", "overwritten"))
     assert wrong == {}
-    assert unseen <= SHIFTED_UNSEEN * each + 1
+    assert unseen <= SHIFTED_UNSEEN * 3 * each + 1
     assert sum(number for case, number in count.items() if case[1] == "error") > len(jobs) / 3
 
 
@@ -129,7 +129,17 @@ def test_a_damaged_crw_is_an_error_or_an_image(shared_data: Path, tmp_path: Path
     assert set(run_jobs(judge, jobs, jobs=1, time_limit=120).results) <= {"error", "plausible"}
 
 
-# -- JPEG damage of which decoders say nothing
+# -- damage of which decoders say nothing
+
+
+@pytest.mark.parametrize("name", ["zip.tif", "picture.png"])
+def test_what_a_checksum_tells_is_not_overlooked(good: dict[str, Path], tmp_path: Path, name: str) -> None:
+    data = bytearray(good[name].read_bytes())
+    at = len(data) * 9 // 10
+    data[at : at + 300] = bytes(300)
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(FileError, match=name.replace(".", r"\.")):
+        read_srgb(tmp_path / name)
 
 
 @pytest.fixture
