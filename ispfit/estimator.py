@@ -13,26 +13,28 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import check_random_state
 
 from ispfit import metrics
 from ispfit.backbone import Backbone, Network
+from ispfit.callbacks import FitTask, FittedState
 from ispfit.errors import InputError, NotFittedError
 from ispfit.images import Image, ImageList, check_images
+from ispfit.inputs import read_pairs, same_lengths, same_shapes
 from ispfit.io import read_raw, read_srgb
-from ispfit.io.memory import remember
 from ispfit.persistence import ModelFile, read_model, to_json, write_model
 from ispfit.plugins import get_backbone
 from ispfit.rendering import render_image
 from ispfit.runtime import resolve_runtime, seeded
-from ispfit.training import Checkpoint, TrainingPlan, TrainingRecord, train
+from ispfit.training import Checkpoint, OnEvaluation, TrainingPlan, TrainingRecord, train
 
 __all__ = ["ISPModel", "load"]
 
 Direction: TypeAlias = Literal["forward", "inverse"]
 
 
-class ISPModel(TransformerMixin, BaseEstimator):
+class ISPModel(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """A camera's image signal processor, learned from pairs of raw and srgb images.
 
     `transform` renders raw to srgb, `inverse_transform` derenders srgb to raw; each direction has its own network
@@ -132,6 +134,7 @@ class ISPModel(TransformerMixin, BaseEstimator):
         self.verbose = verbose
         self.random_state = random_state
 
+    @with_callbacks
     def fit(self, X: Any, Y: Any, *, checkpoint: str | PathLike[str] | None = None) -> ISPModel:
         """Fit the camera.
 
@@ -162,22 +165,23 @@ class ISPModel(TransformerMixin, BaseEstimator):
             raise InputError(f"direction: expected 'both', 'forward' or 'inverse', got {self.direction!r}.")
         self._check_checkpoint(checkpoint)
         plan = self._plan()
-        raws, srgbs = _read_pairs(X, Y)
+        raws, srgbs = read_pairs(X, Y)
         backbone = self._backbone()
         if backbone.invertible:
             directions = ("forward",)
-        networks, records = {}, {}
+        state = FittedState(backbone, raws[0].shot.camera)
+        task = FitTask(self, raws, srgbs, len(directions))
         for direction in directions:
             network, first_step = self._start(backbone, direction, plan.seed)
-            inputs, targets = (raws, srgbs) if direction == "forward" else (srgbs, raws)
+            pairs = (raws, srgbs) if direction == "forward" else (srgbs, raws)
             place = Checkpoint(Path(checkpoint, f"{direction}.safetensors")) if checkpoint else None
             part = replace(plan, first_step=first_step)
-            records[direction] = self._train(backbone, direction, network, (inputs, targets), part, place)
-            networks[direction] = network
-        if backbone.invertible:
-            networks["inverse"] = networks["forward"].inverse()
-        self.backbone_, self.networks_, self.records_ = backbone, networks, records
-        self.camera_ = raws[0].shot.camera
+            with task.direction(direction, network, plan.n_evaluations, state) as on_evaluation:
+                record = self._train(backbone, direction, network, pairs, part, place, on_evaluation)
+            state = state.plus(direction, network, record)
+        for name, value in state.attributes().items():
+            setattr(self, name, value)
+        task.end(state)
         return self
 
     def transform(self, X: Any) -> list[Image]:
@@ -219,7 +223,7 @@ class ISPModel(TransformerMixin, BaseEstimator):
         """
         values = []
         with self._renderer(direction) as render:
-            for raw, srgb in _same_shapes(*_same_lengths(X, Y)):
+            for raw, srgb in same_shapes(*same_lengths(X, Y)):
                 image, target = (raw, srgb) if direction == "forward" else (srgb, raw)
                 values.append(metrics.psnr(target, render(image)))
         return np.array(values)
@@ -307,6 +311,7 @@ class ISPModel(TransformerMixin, BaseEstimator):
         pairs: tuple[ImageList, ImageList],
         plan: TrainingPlan,
         checkpoint: Checkpoint | None,
+        on_evaluation: OnEvaluation,
     ) -> TrainingRecord:
         runtime = resolve_runtime(self.device, self.precision)
         about = {"backbone": backbone.name, "settings": backbone.settings()}
@@ -315,7 +320,15 @@ class ISPModel(TransformerMixin, BaseEstimator):
             network.to(runtime.device)
             verbose = self.verbose > 0
             return train(
-                network, *pairs, plan, runtime, checkpoint=checkpoint, about=about, label=label, verbose=verbose
+                network,
+                *pairs,
+                plan,
+                runtime,
+                checkpoint=checkpoint,
+                about=about,
+                label=label,
+                verbose=verbose,
+                on_evaluation=on_evaluation,
             )
         finally:
             network.cpu().eval()
@@ -370,34 +383,6 @@ class ISPModel(TransformerMixin, BaseEstimator):
 
 
 _DIRECTIONS = {"both": ("forward", "inverse"), "forward": ("forward",), "inverse": ("inverse",)}
-
-
-def _same_lengths(X: Any, Y: Any) -> tuple[ImageList, ImageList]:
-    raws, srgbs = check_images(X, "X", remember(read_raw)), check_images(Y, "Y", remember(read_srgb))
-    if len(raws) != len(srgbs):
-        raise InputError(f"X and Y: expected one srgb for each raw, got {len(raws)} raws and {len(srgbs)} srgbs.")
-    return raws, srgbs
-
-
-def _same_shapes(raws: ImageList, srgbs: ImageList) -> Iterator[tuple[Image, Image]]:
-    for index, (raw, srgb) in enumerate(zip(raws, srgbs, strict=True)):
-        _check_shapes(index, raw.shape, srgb.shape)
-        yield raw, srgb
-
-
-def _read_pairs(X: Any, Y: Any) -> tuple[ImageList, ImageList]:
-    raws, srgbs = (images.in_memory() for images in _same_lengths(X, Y))
-    for index, shapes in enumerate(zip(raws.shapes, srgbs.shapes, strict=True)):
-        _check_shapes(index, *shapes)
-    return raws, srgbs
-
-
-def _check_shapes(index: int, raw: tuple[int, ...], srgb: tuple[int, ...]) -> None:
-    if raw != srgb:
-        raise InputError(
-            f"X[{index}] and Y[{index}]: expected a raw and an srgb of one shape, got {raw} and {srgb}; "
-            "register them first."
-        )
 
 
 def load(path: str | PathLike[str], *, device: str = "auto") -> ISPModel:

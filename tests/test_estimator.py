@@ -206,7 +206,7 @@ def test_images_are_scored_one_by_one(fitted: ISPModel, tmp_path: Path, monkeypa
     paths = [tmp_path / f"{index}.tif" for index in range(3)]
     for path in paths:
         path.touch()
-    monkeypatch.setattr("ispfit.estimator.read_raw", lambda path: events.append("read") or X[0])  # type: ignore[func-returns-value]
+    monkeypatch.setattr("ispfit.inputs.read_raw", lambda path: events.append("read") or X[0])  # type: ignore[func-returns-value]
     monkeypatch.setattr("ispfit.estimator.render_image", lambda *_: events.append("render") or X[0])  # type: ignore[func-returns-value]
     fitted.psnr(paths, Y)
     assert events == ["read", "render"] * 3

@@ -26,6 +26,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import Pipeline, make_pipeline
 
 import ispfit
+import ispfit.inputs
 from ispfit import ISPModel, inverse_psnr_scorer, psnr_scorer
 from ispfit.backbones.mlp import MLP
 from ispfit.datasets import load_pairs
@@ -253,7 +254,7 @@ def test_a_fitted_model_is_unpickled_in_another_process(pairs: Pairs, tmp_path: 
 def test_a_search_decodes_each_file_once(pairs: Pairs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reads: Counter[str] = Counter()
     for name in ("read_raw", "read_srgb"):
-        original = getattr(ispfit.estimator, name)
+        original = getattr(ispfit.inputs, name)
 
         def counted(path: Path, original: Any = original) -> Image:
             reads[path.name] += 1
@@ -261,7 +262,7 @@ def test_a_search_decodes_each_file_once(pairs: Pairs, tmp_path: Path, monkeypat
             return image
 
         counted.__name__ = name
-        monkeypatch.setattr(ispfit.estimator, name, counted)
+        monkeypatch.setattr(ispfit.inputs, name, counted)
     memory.forget_files()
     raws, srgbs = write_pairs(tmp_path, *pairs)
     search = GridSearchCV(tiny(), {"max_steps": [1, 2]}, cv=3).fit(raws, srgbs)

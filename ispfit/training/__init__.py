@@ -1,7 +1,7 @@
 """The training loop: sample windows, step, validate, checkpoint, resume."""
 
 from ispfit.training.checkpoint import Checkpoint
-from ispfit.training.loop import train
+from ispfit.training.loop import OnEvaluation, train
 from ispfit.training.plan import TrainingPlan, TrainingRecord
 
-__all__ = ["Checkpoint", "TrainingPlan", "TrainingRecord", "train"]
+__all__ = ["Checkpoint", "OnEvaluation", "TrainingPlan", "TrainingRecord", "train"]

@@ -6,10 +6,10 @@ import hashlib
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -26,7 +26,9 @@ from ispfit.training.checkpoint import Checkpoint, Progress
 from ispfit.training.plan import TrainingPlan, TrainingRecord
 from ispfit.training.sampling import Batch, Draw, describe_batch, draw_windows, gather, split_pairs
 
-__all__ = ["train"]
+__all__ = ["OnEvaluation", "train"]
+
+OnEvaluation: TypeAlias = Callable[[TrainingRecord, dict[str, Tensor]], bool]
 
 _CLIP = 1.0
 _VALIDATION_SEED = 2**31
@@ -43,6 +45,7 @@ def train(
     about: dict[str, Any] | None = None,
     label: str = "",
     verbose: bool = False,
+    on_evaluation: OnEvaluation | None = None,
 ) -> TrainingRecord:
     """Train a network, in place, to map inputs to targets by Adam on the l2 error (Nam & Kim 2017, Eq. 2, 4.3, 5.1).
 
@@ -56,6 +59,8 @@ def train(
     about : what else a run must share with its checkpoint, such as the settings of its backbone; JSON values.
     label : what the progress bar is called.
     verbose : show a progress bar if the standard error is a terminal.
+    on_evaluation : called after each evaluation with the record and the best weights so far; where it returns True
+        the run ends, as where patience does.
 
     Raises
     ------
@@ -84,6 +89,8 @@ def train(
     with _bar(run, plan, label, verbose) as bar, _interruptible() as interrupted, seeded(plan.seed):
         while not run.done:
             run.step()
+            if on_evaluation and run.evaluated and on_evaluation(run.record, run.best):
+                run.done = run.record.stopped_early = True
             bar.update()
             bar.set_postfix(run.news, refresh=False)
             if checkpoint and (run.done or checkpoint.due or interrupted.is_set()):
@@ -113,6 +120,11 @@ class _Run:
         self.news: dict[str, str] = {}
         self.done = plan.max_steps == 0
         self._started = time.monotonic()
+
+    @property
+    def evaluated(self) -> bool:
+        """Whether the last step ended with an evaluation."""
+        return bool(self.record.history) and self.record.history[-1]["step"] == self.number
 
     @property
     def number(self) -> int:

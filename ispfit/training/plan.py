@@ -65,6 +65,11 @@ class TrainingPlan:
         return max(1, self.max_steps // _EVALUATIONS)
 
     @property
+    def n_evaluations(self) -> int:
+        """How many evaluations a run has that is not stopped early."""
+        return -(-self.max_steps // self.validate_every)
+
+    @property
     def patience(self) -> int:
         """Steps without a better validation PSNR after which training stops."""
         return _PATIENCE * self.validate_every
