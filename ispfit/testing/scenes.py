@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import torch
 
 from ispfit.backbone import Network, Scene
+from ispfit.testing.memory import peak_bytes
 from ispfit.testing.subject import TOLERANCE, Subject, describe, difference
 
-__all__ = ["check_rows", "check_scene"]
+__all__ = ["check_memory", "check_rows", "check_scene"]
+
+_SHORT, _TALL, _WIDE = 256, 2048, 256  # pixels
+_ALLOWANCE = 2**20  # bytes; the taller image has 6 MiB
 
 
 def check_scene(subject: Subject) -> Iterator[str]:
@@ -42,6 +47,20 @@ def _check_size(network: Network, subject: Subject, unit: int) -> Iterator[str]:
                 f"the size of the scene's {name} depends on the image's ({sizes[0]}, {sizes[1]}); reduce it in "
                 "describe to a size of its own: the image may hold 45 megapixels."
             )
+
+
+def check_memory(subject: Subject) -> Iterator[str]:
+    """what describe holds in memory does not grow with the image."""
+    network = subject.network()
+    short, tall = (
+        peak_bytes(partial(describe, network, subject.image(0, height, _WIDE))) for height in (_SHORT, _TALL)
+    )
+    if tall > 2 * short + _ALLOWANCE:
+        yield (
+            f"describe needs {tall / 2**20:.1f} MiB for an image of {_TALL} x {_WIDE} pixels and "
+            f"{short / 2**20:.1f} for one of {_SHORT} x {_WIDE}; reduce the image first (adaptive_avg_pool2d) or go "
+            "through it in strips: it may hold 45 megapixels."
+        )
 
 
 def check_rows(subject: Subject) -> Iterator[str]:

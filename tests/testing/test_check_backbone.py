@@ -121,6 +121,11 @@ class GrowingScene(Good):
         return Scene(mean=image.mean((2, 3)), rows=image.mean(3))
 
 
+class Hungry(Good):
+    def describe(self, image: Tensor) -> Scene:
+        return Scene(mean=image.square().mean((2, 3)))
+
+
 class SceneOfDicts(Good):
     def describe(self, image: Tensor) -> Any:
         return {"mean": image.mean((2, 3))}
@@ -281,6 +286,7 @@ WRONG = {
     "KeepsTheScene": r"the output depends on earlier calls; keep no state between calls: .* not into self",
     "Counts": r"the output depends on earlier calls; keep no state between calls",
     "GrowingScene": r"the size of the scene's rows depends on the image's .*; reduce it in describe",
+    "Hungry": r"describe needs 6\.0 MiB for an image of 2048 x 256 pixels .*; reduce the image first",
     "SceneOfDicts": r"describe returned a dict, expected ispfit\.Scene\(name=tensor, \.\.\.\)",
     "SceneWithoutRows": r"describe returned light of shape \(\) for 2 images; its leading axis must count the images",
     "Impure": r"render changes its pixels; use no in-place operations on what it is given",
