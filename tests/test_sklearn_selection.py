@@ -12,6 +12,7 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
+import torch
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.exceptions import FitFailedWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
@@ -249,6 +250,20 @@ def test_a_fitted_model_is_unpickled_in_another_process(pairs: Pairs, tmp_path: 
         [sys.executable, "-c", code, str(tmp_path / "model.pickle")], capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_model_of_another_device_is_used_here(pairs: Pairs) -> None:
+    model = tiny().fit(*pairs).set_params(device="cuda:7")  # as it comes from a machine with eight of them
+    loaded = pickle.loads(pickle.dumps(model)).set_params(device="cpu")
+    np.testing.assert_array_equal(loaded.transform(pairs[0])[0], tiny().fit(*pairs).transform(pairs[0])[0])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_model_fitted_on_a_gpu_is_pickled_for_the_cpu(pairs: Pairs) -> None:
+    model = tiny("histpyramid", precision="fp32").set_params(device="cuda").fit(*pairs)
+    loaded = pickle.loads(pickle.dumps(model)).set_params(device="cpu")
+    assert all(not p.is_cuda for network in loaded.networks_.values() for p in network.parameters())
+    np.testing.assert_allclose(loaded.transform(pairs[0])[0], model.transform(pairs[0])[0], atol=1e-3)
 
 
 def test_a_search_decodes_each_file_once(pairs: Pairs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
