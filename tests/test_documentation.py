@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import sys
 from pathlib import Path
@@ -51,3 +52,26 @@ def test_the_readme_s_backbone_keeps_the_contract() -> None:
     ]
     assert len([line for line in plugin.splitlines() if line.strip()]) <= 25
     assert "its_module" not in sys.modules
+
+
+def test_the_example_of_model_selection_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["model_selection.py", str(tmp_path)])
+    source = (ROOT / "docs" / "model_selection.py").read_text(encoding="utf-8")
+    source = source.replace("SHOTS, SIDE, STEPS = 60, 256, 150", "SHOTS, SIDE, STEPS = 6, 32, 1")
+    source = source.replace("n_jobs=2", "n_jobs=1")
+    exec(compile(source, "model_selection.py", "exec"), {"__name__": "__main__"})
+    assert len((tmp_path / "model-selection.csv").read_text().splitlines()) == 7
+    with PILImage.open(tmp_path / "model-selection.png") as picture:
+        assert picture.size == (800, 320)
+
+
+def test_the_page_on_model_selection_shows_what_was_run() -> None:
+    page = (ROOT / "docs" / "model-selection.md").read_text(encoding="utf-8")
+    script = (ROOT / "docs" / "model_selection.py").read_text(encoding="utf-8")
+    [block] = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    assert all(line.strip() in script for line in block.splitlines())
+    with (ROOT / "docs" / "model-selection.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            first, second = (f"{row[name]} ± {row[f'{name}_error']}" for name in ("forward", "inverse"))
+            assert f"| {row['backbone__bins']} | {row['learning_rate']} | {first} | {second} |" in page

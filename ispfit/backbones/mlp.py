@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import numpy as np
 from torch import Tensor, nn
 
 from ispfit.backbone import Backbone, Network, Scene, Window
-from ispfit.errors import InputError
+from ispfit.backbones.counts import check_counts
 from ispfit.plugins import hookimpl
 
 __all__ = ["MLP"]
@@ -37,10 +36,7 @@ class MLP(Backbone):
 
     def build(self) -> Network:
         """A new network with random weights."""
-        for name in ("hidden", "layers"):
-            value = getattr(self, name)
-            if not isinstance(value, int | np.integer) or value < 1:
-                raise InputError(f"MLP: expected {name} to be a whole number >= 1, got {value!r}.")
+        check_counts(self, hidden=1, layers=1)
         return MLPNetwork(self.hidden, self.layers)
 
 

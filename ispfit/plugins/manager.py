@@ -26,8 +26,9 @@ __all__ = [
     "registered_backbones",
 ]
 
+_BACKBONES = ("histpyramid", "mlp", "srcnn")
 _BUILTIN = {
-    "ispfit_backbones": ("ispfit.backbones.histpyramid", "ispfit.backbones.mlp"),
+    "ispfit_backbones": tuple(f"ispfit.backbones.{name}" for name in _BACKBONES),
     "ispfit_raw_readers": ("ispfit.io.readers",),
     "ispfit_datasets": ("ispfit.datasets.named",),
 }

@@ -1,0 +1,69 @@
+"""A plain convolutional network without pooling: the baseline that knows the neighbourhood (Nam & Kim 2017, 5.1)."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from ispfit.backbone import Backbone, Network, Scene, Window
+from ispfit.backbones.counts import check_counts
+from ispfit.plugins import hookimpl
+
+__all__ = ["SRCNN"]
+
+
+class SRCNN(Backbone):
+    """Five 3 x 3 convolutions without pooling: sees a pixel's neighbourhood, not the scene.
+
+    The paper's second baseline, after Dong et al. It names neither channels nor initialisation.
+
+    Parameters
+    ----------
+    channels : features of each hidden layer; 64, as many as Dong et al. have in their first layer.
+    layers : how many convolutions (paper: 5); each adds a pixel to the halo. Weights start as in He et al., "Delving
+        Deep into Rectifiers", ICCV 2015, biases at 0.
+
+    References
+    ----------
+    Nam & Kim, "Modelling the Scene Dependent Imaging in Cameras with a Deep Neural Network", ICCV 2017, 5.1.
+    Dong, Loy, He & Tang, "Learning a Deep Convolutional Network for Image Super-Resolution", ECCV 2014.
+    """
+
+    name = "srcnn"
+
+    def __init__(self, channels: int = 64, layers: int = 5) -> None:
+        self.channels = channels
+        self.layers = layers
+
+    def build(self) -> Network:
+        """A new network with random weights."""
+        check_counts(self, channels=1, layers=1)
+        return SRCNNNetwork(self.channels, self.layers)
+
+
+class SRCNNNetwork(Network):
+    """The network of `SRCNN`."""
+
+    def __init__(self, channels: int, layers: int) -> None:
+        super().__init__()
+        self.halo = layers
+        sizes = [3] + [channels] * (layers - 1) + [3]
+        convolutions = [nn.Conv2d(a, b, 3) for a, b in pairwise(sizes)]
+        for convolution in convolutions:
+            nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+            assert convolution.bias is not None
+            nn.init.zeros_(convolution.bias)
+        self.body = nn.Sequential(*(module for convolution in convolutions for module in (convolution, nn.ReLU())))
+        self.body.pop(-1)
+
+    def render(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
+        """Convolve; each layer consumes a pixel of the halo."""
+        output: Tensor = self.body(pixels)
+        return output
+
+
+@hookimpl
+def ispfit_backbones() -> list[type[Backbone]]:
+    """Register `SRCNN`."""
+    return [SRCNN]
