@@ -14,9 +14,10 @@ from ispfit.metrics import psnr
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from ispfit.comparison import Comparison
     from ispfit.estimator import ISPModel
 
-__all__ = ["RenderingDisplay"]
+__all__ = ["ComparisonDisplay", "RenderingDisplay"]
 
 _WORST = 0.2
 """The error that is drawn brightest."""
@@ -66,4 +67,40 @@ class RenderingDisplay:
                 )
                 axis.set_title(title, fontsize=10)
                 axis.set_axis_off()
+        return self
+
+
+class ComparisonDisplay:
+    """Boxes of the test shots' PSNR: a row of panels a camera, a panel a direction, a box a backbone.
+
+    Parameters
+    ----------
+    comparison : an `ispfit.comparison.Comparison`.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure, after `plot`.
+    """
+
+    figure_: Figure
+
+    def __init__(self, comparison: Comparison) -> None:
+        self.comparison = comparison
+
+    def plot(self) -> ComparisonDisplay:
+        """Draw a new figure. Boxes reach from quartile to quartile, whiskers to the worst and the best shot."""
+        from matplotlib.figure import Figure
+
+        cameras, titles = self.comparison.cameras, {"forward": "raw to sRGB", "inverse": "sRGB to raw"}
+        self.figure_ = Figure(figsize=(11, 3.6 * len(cameras)), layout="constrained")
+        axes = self.figure_.subplots(len(cameras), 2, squeeze=False)
+        for line, camera in zip(axes, cameras, strict=True):
+            names = self.comparison.backbones(camera)
+            for axis, (direction, title) in zip(line, titles.items(), strict=True):
+                values = [self.comparison.psnr(camera, name, direction) for name in names]
+                axis.boxplot(values, tick_labels=names, whis=(0, 100), showmeans=True)
+                axis.set_title(f"{camera}, {title}", fontsize=10)
+                axis.set_ylabel("PSNR, dB")
+                axis.tick_params(axis="x", labelrotation=25)
+                axis.grid(axis="y", alpha=0.3)
         return self

@@ -15,6 +15,7 @@ __all__ = ["main"]
 
 _COMMANDS = {
     "backbones": "backbones",
+    "compare": "compare",
     "demo": "demo",
     "derender": "render",
     "fit": "fit",

@@ -7,6 +7,7 @@ from typing import Any
 
 from ispfit.datasets.folders import load_pairs
 from ispfit.datasets.synthetic import make_camera_pairs
+from ispfit.datasets.virtual_camera import CAMERAS
 from ispfit.errors import PluginError
 from ispfit.plugins import hookimpl
 from ispfit.plugins.manager import get_dataset, list_datasets
@@ -20,7 +21,8 @@ def load_dataset(name: str, *args: Any, **options: Any) -> tuple[list[Any], list
 
     Parameters
     ----------
-    name : "synthetic-auto" or "synthetic-manual" (see `make_camera_pairs`), "folder" (see `load_pairs`), or one that a
+    name : "synthetic-auto" or "synthetic-manual" (see `make_camera_pairs`), "virtual-a" or "virtual-b" (virtual cameras
+        in auto mode), "folder" (see `load_pairs`), or one that a
         plugin adds by the hook ``ispfit_datasets``.
     *args, **options : what the dataset itself takes.
 
@@ -53,5 +55,9 @@ def ispfit_datasets() -> dict[str, DatasetLoader]:
     return {
         "synthetic-auto": partial(make_camera_pairs, camera="auto"),
         "synthetic-manual": partial(make_camera_pairs, camera="manual"),
+        **{
+            name.lower().replace(" ", "-"): partial(make_camera_pairs, camera=camera)
+            for name, camera in CAMERAS.items()
+        },
         "folder": load_pairs,
     }

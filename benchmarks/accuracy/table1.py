@@ -1,0 +1,100 @@
+"""Table 1 of Nam & Kim (ICCV 2017), on cameras that are at hand, beside the numbers that the paper published.
+
+    python benchmarks/accuracy/table1.py -o OUTPUT [CAMERA ...] [options of `ispfit compare`]
+
+The same as `ispfit compare CAMERA ... -o OUTPUT` (by default the two virtual cameras in auto mode and one in manual),
+and then OUTPUT/table1.md with the paper's rows below ours. The paper's cameras are others: only the order of the methods
+can be compared, not the numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from ispfit.cli.compare import compare
+from ispfit.comparison import Comparison
+
+PAPER = {  # mean, median, min, max in dB
+    "Canon 5D Mark III": {
+        "forward": {
+            "MLP": (25.43, 25.58, 18.08, 32.46),
+            "SRCNN": (27.62, 27.52, 18.25, 35.38),
+            "FCN": (20.18, 20.40, 12.97, 24.30),
+            "HCN": (27.53, 28.04, 18.84, 34.78),
+            "ours": (29.63, 29.94, 19.24, 36.32),
+        },
+        "inverse": {
+            "MLP": (34.72, 34.77, 26.35, 44.19),
+            "SRCNN": (32.34, 32.98, 21.30, 39.43),
+            "FCN": (21.46, 21.02, 17.18, 28.95),
+            "HCN": (33.49, 33.46, 25.16, 39.70),
+            "ours": (35.16, 35.38, 26.73, 42.80),
+        },
+    },
+    "Nikon D600": {
+        "forward": {
+            "MLP": (27.63, 27.84, 22.95, 30.93),
+            "SRCNN": (27.90, 27.92, 22.81, 32.17),
+            "FCN": (20.70, 20.98, 17.05, 23.34),
+            "HCN": (27.99, 28.30, 22.73, 33.20),
+            "ours": (28.85, 28.93, 22.41, 33.86),
+        },
+        "inverse": {
+            "MLP": (32.77, 32.04, 24.38, 40.77),
+            "SRCNN": (30.51, 29.57, 23.00, 38.05),
+            "FCN": (20.58, 20.44, 15.67, 25.17),
+            "HCN": (32.99, 32.39, 26.63, 39.68),
+            "ours": (33.67, 33.35, 27.61, 42.02),
+        },
+    },
+    "Samsung Galaxy S7": {
+        "forward": {
+            "MLP": (27.62, 27.90, 24.96, 30.56),
+            "SRCNN": (30.03, 30.04, 26.21, 34.40),
+            "FCN": (20.80, 20.84, 16.27, 26.87),
+            "HCN": (29.05, 29.27, 26.02, 32.79),
+            "ours": (30.14, 30.63, 22.03, 33.91),
+        },
+        "inverse": {
+            "MLP": (29.56, 29.99, 23.23, 34.28),
+            "SRCNN": (30.12, 31.44, 22.45, 35.35),
+            "FCN": (21.05, 21.08, 18.06, 26.05),
+            "HCN": (30.02, 30.76, 22.95, 34.86),
+            "ours": (31.67, 32.66, 25.10, 37.39),
+        },
+    },
+}
+
+
+def main() -> None:
+    arguments = sys.argv[1:]
+    context = compare.make_context(
+        "table1.py", list(arguments) if _names_cameras(arguments) else [*CAMERAS, *arguments]
+    )
+    with context:
+        code = compare.invoke(context)
+    output = context.params["output"]
+    results = [json.loads(path.read_text()) for path in sorted((Path(output) / "runs").glob("*.json"))]
+    text = Comparison(results, context.params["reference"], PAPER).markdown()
+    (Path(output) / "table1.md").write_text(text, encoding="utf-8")
+    print(f"{Path(output) / 'table1.md'}")
+    sys.exit(code)
+
+
+CAMERAS = ("virtual-a", "virtual-b", "synthetic-manual")
+
+
+def _names_cameras(arguments: list[str]) -> bool:
+    """Whether a camera is among the arguments, or help is asked for."""
+    try:
+        return bool(compare.make_context("table1.py", list(arguments), resilient_parsing=True).params.get("cameras"))
+    except click.ClickException:
+        return True
+
+
+if __name__ == "__main__":
+    main()

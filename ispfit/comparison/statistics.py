@@ -1,0 +1,144 @@
+"""What the results of a comparison say, and how surely."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ispfit.metrics import psnr_summary
+
+__all__ = ["Comparison", "Statistic"]
+
+_Array: TypeAlias = npt.NDArray[np.float64]
+
+_RESAMPLES = 10_000
+_COVERAGE = 95.0  # %
+TITLES = {"forward": "raw to sRGB", "inverse": "sRGB to raw"}
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A mean over shots and the interval that holds it in 95 of 100 cases: B. Efron, percentile bootstrap, 1979.
+
+    Examples
+    --------
+    >>> Statistic.of(np.array([30.0, 31.0, 32.0]))
+    Statistic(mean=31.0, low=30.0, high=32.0)
+    """
+
+    mean: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: _Array) -> Statistic:
+        """Of one value a shot; shots are drawn with replacement, always the same way."""
+        drawn = np.random.default_rng(0).integers(len(values), size=(_RESAMPLES, len(values)))
+        low, high = np.percentile(values[drawn].mean(1), [(100 - _COVERAGE) / 2, (100 + _COVERAGE) / 2])
+        return cls(float(values.mean()), float(low), float(high))
+
+
+class Comparison:
+    """Results of `ispfit.comparison.run_all`, by camera, backbone and direction.
+
+    Parameters
+    ----------
+    results : of the runs.
+    reference : the backbone that others are compared with, shot by shot.
+    published : numbers to set beside, by camera, direction and backbone: mean, median, min and max.
+    """
+
+    def __init__(
+        self,
+        results: Iterable[dict[str, Any]],
+        reference: str = "histpyramid",
+        published: dict[str, dict[str, dict[str, tuple[float, float, float, float]]]] | None = None,
+    ) -> None:
+        self.results, self.reference, self.published = list(results), reference, published or {}
+
+    @property
+    def cameras(self) -> list[str]:
+        return list(dict.fromkeys(result["camera"] for result in self.results))
+
+    def backbones(self, camera: str) -> list[str]:
+        return list(dict.fromkeys(result["backbone"] for result in self._of(camera)))
+
+    def psnr(self, camera: str, backbone: str, direction: str) -> _Array:
+        """PSNR of each test shot in dB, the mean over the seeds."""
+        return np.asarray(np.mean([result["psnr"][direction] for result in self._of(camera, backbone)], axis=0))
+
+    def difference(self, camera: str, backbone: str, direction: str) -> Statistic | None:
+        """How many dB a backbone is above the reference on the same shots; None where there is nothing to compare."""
+        if backbone == self.reference or self.reference not in self.backbones(camera):
+            return None
+        return Statistic.of(self.psnr(camera, backbone, direction) - self.psnr(camera, self.reference, direction))
+
+    def _of(self, camera: str, backbone: str | None = None) -> list[dict[str, Any]]:
+        return [
+            result for result in self.results if result["camera"] == camera and backbone in (None, result["backbone"])
+        ]
+
+    def table(self, camera: str, direction: str) -> tuple[list[str], list[list[str]]]:
+        """Header and rows in the layout of the paper's Table 1, with what it does not tell."""
+        header = [TITLES[direction], "mean", "95 %", "median", "min", "max", f"against {self.reference}", "seeds"]
+        header += ["steps", "time", "weights"]
+        rows = []
+        for backbone in self.backbones(camera):
+            runs, values = self._of(camera, backbone), self.psnr(camera, backbone, direction)
+            mean, difference = Statistic.of(values), self.difference(camera, backbone, direction)
+            summary = psnr_summary(values)
+            seconds = np.mean([run["seconds"] for run in runs])
+            steps = runs[0]["steps"].get(direction, runs[0]["steps"].get("forward", 0))
+            rows.append(
+                [
+                    backbone,
+                    f"{mean.mean:.2f}",
+                    f"{mean.low:.2f} to {mean.high:.2f}",
+                    *(f"{value:.2f}" for value in (summary.median, summary.min, summary.max)),
+                    ""
+                    if difference is None
+                    else f"{difference.mean:+.2f} ({difference.low:+.2f} to {difference.high:+.2f})",
+                    str(len(runs)),
+                    str(steps),
+                    f"{seconds:.0f} s",
+                    f"{runs[0]['weights']:,}",
+                ]
+            )
+        for camera_, directions in self.published.items():
+            for name, numbers in directions.get(direction, {}).items():
+                cells = [f"{number:.2f}" for number in numbers]
+                rows.append([f"{name} (paper, {camera_})", cells[0], "", *cells[1:], *[""] * 5])
+        return header, rows
+
+    def markdown(self) -> str:
+        """All tables."""
+        parts = []
+        for camera in self.cameras:
+            first = self._of(camera)[0]
+            parts.append(
+                f"## {camera}\n\n{first['n_fit']} pairs to fit with, {len(first['shots'])} to test with; dB.\n"
+            )
+            for direction in TITLES:
+                header, rows = self.table(camera, direction)
+                lines = [header, ["---"] * len(header), *rows]
+                parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
+        return "\n".join(parts)
+
+    def csv(self) -> str:
+        """One line a run, direction and shot."""
+        text = io.StringIO()
+        table = csv.writer(text)
+        table.writerow(["camera", "backbone", "seed", "direction", "shot", "psnr"])
+        for result in self.results:
+            for direction, values in result["psnr"].items():
+                for shot, value in zip(result["shots"], values, strict=True):
+                    table.writerow(
+                        [result["camera"], result["backbone"], result["seed"], direction, shot, f"{value:.4f}"]
+                    )
+        return text.getvalue()
