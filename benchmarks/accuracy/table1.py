@@ -3,7 +3,7 @@
     python benchmarks/accuracy/table1.py -o OUTPUT [CAMERA ...] [options of `ispfit compare`]
 
 The same as `ispfit compare CAMERA ... -o OUTPUT` (by default the two virtual cameras in auto mode and one in manual),
-and then OUTPUT/table1.md with the paper's rows below ours. The paper's cameras are others: only the order of the methods
+and then OUTPUT/table1.md with the paper's rows below ours. Its cameras are others: only the order of the methods
 can be compared, not the numbers.
 """
 
