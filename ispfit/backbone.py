@@ -191,6 +191,12 @@ class Backbone(BaseEstimator):
         """A new network with random weights, drawn from torch's global generator."""
         raise NotImplementedError(f"{type(self).__name__} must implement build().")
 
+    def initialise(self, network: Network) -> None:
+        """Give a network that `build` made the weights that training is to begin with, where random ones are not meant.
+
+        Called before a network is trained, not where one is loaded from a file: here pretrained weights are fetched.
+        """
+
     def __sklearn_is_fitted__(self) -> bool:
         return True  # hyper-parameters only: there is nothing to fit
 

@@ -62,7 +62,7 @@ class FitTask:
         """The task of one direction; yields what the training is to call after each evaluation."""
         task = self._root.subcontext(task_name=name, max_subtasks=n_evaluations)
         task.call_on_fit_task_begin(**self._given)
-        stretch = self._stretch(task)
+        stretch = self._stretch(task) if n_evaluations else None
 
         def evaluated(record: TrainingRecord, best: dict[str, Tensor]) -> bool:
             nonlocal stretch
@@ -72,6 +72,7 @@ class FitTask:
                 copy.load_state_dict(best)
                 return state.plus(name, copy, deepcopy(record)).attributes()
 
+            assert stretch is not None
             stop: bool = stretch.call_on_fit_task_end(**self._given, reconstruction_attributes=attributes)
             if not stop and len(record.history) < n_evaluations:
                 stretch = self._stretch(task)

@@ -176,7 +176,8 @@ class ISPModel(CallbackSupportMixin, TransformerMixin, BaseEstimator):
             pairs = (raws, srgbs) if direction == "forward" else (srgbs, raws)
             place = Checkpoint(Path(checkpoint, f"{direction}.safetensors")) if checkpoint else None
             part = replace(plan, first_step=first_step)
-            with task.direction(direction, network, plan.n_evaluations, state) as on_evaluation:
+            n_evaluations = 0 if network.fits_pairs else plan.n_evaluations
+            with task.direction(direction, network, n_evaluations, state) as on_evaluation:
                 record = self._train(backbone, direction, network, pairs, part, place, on_evaluation)
             state = state.plus(direction, network, record)
         for name, value in state.attributes().items():
@@ -301,7 +302,9 @@ class ISPModel(CallbackSupportMixin, TransformerMixin, BaseEstimator):
                 )
             return deepcopy(self.networks_[direction]), self.records_[direction].steps
         with seeded(seed):
-            return backbone.build(), 0
+            network = backbone.build()
+            backbone.initialise(network)
+            return network, 0
 
     def _train(
         self,

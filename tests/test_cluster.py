@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import joblib
@@ -22,7 +23,14 @@ GRID = {"backbone__hidden": [4, 8], "max_steps": [150, 200]}
 
 
 @pytest.fixture
-def client(tmp_path: Any) -> Iterator[Client]:
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dask sets the number of threads for its workers in our environment, and leaves it there."""
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MALLOC_TRIM_THRESHOLD_"):
+        monkeypatch.setenv(name, "1")  # to be put back as it was
+
+
+@pytest.fixture
+def client(tmp_path: Path, environment: None) -> Iterator[Client]:
     with (
         LocalCluster(
             n_workers=2,

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from small import small
 from toys import Gamma, LeastSquares, Line, Restless, toy_pairs
 
 import ispfit
@@ -67,7 +68,7 @@ def about(path: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", list_backbones())
 def test_every_backbone_comes_back_exactly(name: str, tmp_path: Path) -> None:
-    model = fit(name)
+    model = fit(small(name))
     model.save(tmp_path / "a")
     loaded = ispfit.load(tmp_path / "a", device="cpu")
     np.testing.assert_array_equal(images(loaded), images(model))

@@ -9,9 +9,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small import small
 from torch import Tensor
 
-from ispfit import Network, Scene, Window, get_backbone, list_backbones
+from ispfit import Network, Scene, Window, list_backbones
 from ispfit.errors import BackboneError
 from ispfit.images import FloatImage
 from ispfit.rendering import cut_windows, describe_image, reflect, render_image
@@ -27,7 +28,7 @@ def random_image(height: int, width: int, seed: int = 0) -> FloatImage:
 
 def build(name: str) -> Network:
     torch.manual_seed(0)
-    return get_backbone(name)().build().eval()
+    return small(name).build().eval()
 
 
 class Identity(Network):

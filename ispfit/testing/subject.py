@@ -53,7 +53,8 @@ class Subject:
                 with torch.no_grad():
                     for parameter in network.parameters():
                         if parameter.is_floating_point():
-                            parameter.add_(0.05 * torch.randn_like(parameter))
+                            inputs = parameter.numel() / max(1, len(parameter)) if parameter.ndim else 1
+                            parameter.add_(min(0.05, 0.3 / inputs**0.5) * torch.randn_like(parameter))
             self._network = network.eval()
         return deepcopy(self._network)
 

@@ -230,7 +230,7 @@ DATASET = """
 
 def test_a_plugin_adds_a_dataset(install: Install) -> None:
     install("ispfit-moon", DATASET)
-    assert list_datasets() == ["synthetic-auto", "synthetic-manual", "folder", "moon", "dark"]
+    assert list_datasets() == ["synthetic-auto", "synthetic-manual", "virtual-a", "virtual-b", "folder", "moon", "dark"]
     X, Y = load_dataset("moon", n=3)
     assert len(X) == len(Y) == 3
     with pytest.raises(PluginError, match="dataset 'dark': expected two lists of one length, X and Y, got NoneType"):

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from small import small
 
-from ispfit import ISPModel, list_backbones
+from ispfit import Backbone, ISPModel, list_backbones
 from ispfit.images import Image
 from ispfit.testing import check_estimator, estimator_checks
 
 
-def tiny(backbone: str) -> ISPModel:
+def tiny(backbone: str | Backbone) -> ISPModel:
     return ISPModel(
         backbone, max_steps=2, batch_size=2, windows_per_image=2, window_size=8, device="cpu", random_state=0
     )
@@ -21,7 +22,7 @@ def tiny(backbone: str) -> ISPModel:
 @pytest.mark.parametrize("check", estimator_checks(), ids=lambda check: check.__name__.removeprefix("check_"))
 @pytest.mark.parametrize("backbone", list_backbones())
 def test_every_backbone_makes_a_good_estimator(backbone: str, check: Callable[[Any], None]) -> None:
-    check(tiny(backbone))
+    check(tiny(small(backbone)))
 
 
 class Forgetful(ISPModel):

@@ -1,0 +1,98 @@
+"""Hypercolumns of VGG-16: what several layers see at a pixel, and a regressor on top (Nam & Kim 2017, 5.1)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from ispfit.backbone import Backbone, Network, Scene, Window
+from ispfit.backbones.counts import check_counts
+from ispfit.backbones.vgg import VGG, load_weights
+from ispfit.errors import InputError
+from ispfit.plugins import hookimpl
+
+__all__ = ["Hypercolumn"]
+
+
+class Hypercolumn(Backbone):
+    """conv1_2, conv2_2 and conv3_3 of VGG-16, joined at each pixel, and two hidden layers on top.
+
+    Trained on sparse samples: only the windows that a step draws, and the pixels around them, go through the trunk. The
+    regressor's first layer is applied to each feature map at its own resolution, and what comes of it is enlarged (a
+    1 x 1 convolution commutes with bilinear interpolation): the 448 features of a pixel are never laid side by side,
+    neither in training nor where an image of 24 megapixels is rendered, tile by tile.
+
+    Parameters
+    ----------
+    hidden : nodes of each hidden layer (the paper gives no number).
+    weights : of the trunk to begin with: None (random), "imagenet" (as in the paper; downloaded), or a file's path.
+    width : factor of the trunk's channels; weights other than None need 1.
+
+    References
+    ----------
+    Nam & Kim, "Modelling the Scene Dependent Imaging in Cameras with a Deep Neural Network", ICCV 2017, 5.1.
+    Larsson, Maire & Shakhnarovich, "Learning Representations for Automatic Colorization", ECCV 2016.
+    Bansal, Russell & Gupta, "Marr Revisited: 2D-3D Model Alignment via Surface Normal Prediction", CVPR 2016.
+    """
+
+    name = "hypercolumn"
+
+    def __init__(self, hidden: int = 128, weights: str | None = None, width: float = 1.0) -> None:
+        self.hidden = hidden
+        self.weights = weights
+        self.width = width
+
+    def build(self) -> Network:
+        """A new network with random weights."""
+        check_counts(self, hidden=1)
+        if not self.width > 0:
+            raise InputError(f"Hypercolumn: expected width > 0, got {self.width}.")
+        return HypercolumnNetwork(self.hidden, self.width)
+
+    def initialise(self, network: Network) -> None:
+        """Load the weights that were asked for."""
+        assert isinstance(network, HypercolumnNetwork)
+        if self.weights is not None:
+            load_weights(network.trunk, self.weights)
+
+
+class HypercolumnNetwork(Network):
+    """The network of `Hypercolumn`."""
+
+    halo = 24  # conv3_3 then covers the window and a cell of 4 pixels on each side
+    stride = 4
+
+    def __init__(self, hidden: int, width: float) -> None:
+        super().__init__()
+        self.trunk = VGG(3, width)
+        self.mix = nn.ModuleList(
+            nn.Conv2d(channels, hidden, 1, bias=level == 0) for level, channels in enumerate(self.trunk.channels)
+        )
+        self.regress = nn.Sequential(nn.ReLU(), nn.Conv2d(hidden, hidden, 1), nn.ReLU(), nn.Conv2d(hidden, 3, 1))
+
+    def render(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
+        """Mix each level at its own resolution, enlarge and add from coarse to fine, then regress."""
+        finest, *coarser = (
+            _around(mix(features), window, 2**level)
+            for level, (mix, features) in enumerate(zip(self.mix, self.trunk(pixels), strict=True))
+        )
+        mixed = finest[:, :, 1:-1, 1:-1]
+        for level, features in enumerate(coarser, 1):
+            cell = 2**level
+            enlarged = interpolate(features, scale_factor=cell, mode="bilinear")
+            mixed = mixed + enlarged[:, :, cell:-cell, cell:-cell]
+        output: Tensor = self.regress(mixed)
+        return output
+
+
+def _around(features: Tensor, window: Window, cell: int) -> Tensor:
+    """The features of the window's cells, and of one more on each side."""
+    size = (window.height // cell + 2, window.width // cell + 2)
+    rows, columns = ((have - want) // 2 for have, want in zip(features.shape[2:], size, strict=True))
+    return features[:, :, rows : rows + size[0], columns : columns + size[1]]
+
+
+@hookimpl
+def ispfit_backbones() -> list[type[Backbone]]:
+    """Register `Hypercolumn`."""
+    return [Hypercolumn]

@@ -1,0 +1,14 @@
+"""The registered backbones, small enough to be tried in a second."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ispfit import Backbone, get_backbone
+
+_SETTINGS: dict[str, dict[str, Any]] = {"fcn": {"width": 0.06}, "hypercolumn": {"width": 0.06, "hidden": 8}}
+
+
+def small(name: str) -> Backbone:
+    """A backbone with its default hyper-parameters, or with fewer channels where it takes long."""
+    return get_backbone(name)(**_SETTINGS.get(name, {}))
