@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image as PILImage
 
+from ispfit import get_backbone, list_backbones
 from ispfit.datasets import make_camera_roll
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -75,3 +76,12 @@ def test_the_page_on_model_selection_shows_what_was_run() -> None:
         for row in csv.DictReader(file):
             first, second = (f"{row[name]} ± {row[f'{name}_error']}" for name in ("forward", "inverse"))
             assert f"| {row['backbone__bins']} | {row['learning_rate']} | {first} | {second} |" in page
+
+
+@pytest.mark.parametrize("name", list_backbones())
+def test_every_backbone_has_its_page_and_its_row_in_the_readme(name: str) -> None:
+    page = (ROOT / "docs" / "backbones" / f"{name}.md").read_text(encoding="utf-8")
+    for parameter, value in get_backbone(name)().settings().items():
+        shown = list(value) if isinstance(value, tuple) else value
+        assert f"`{parameter}={shown}`" in page, f"{parameter}={shown}"
+    assert f"| [`{name}`](docs/backbones/{name}.md) |" in (ROOT / "README.md").read_text(encoding="utf-8")

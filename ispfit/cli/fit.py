@@ -86,7 +86,8 @@ def fit(
     else:
         for direction, record in model.records_.items():
             best = f", {record.best_psnr:.2f} dB on {record.n_validation} held-out pairs" if record.best_psnr else ""
-            click.echo(f"{direction}: {record.steps} steps on {record.n_train} pairs in {record.seconds:.0f} s{best}")
+            steps = f"{record.steps} steps on" if record.steps else "fitted to"
+            click.echo(f"{direction}: {steps} {record.n_train} pairs in {record.seconds:.0f} s{best}")
         click.echo(f"{output}")
     return report_failures(failures, len(X) + len(failures))
 

@@ -52,23 +52,34 @@ class Budget:
 
 @dataclass(frozen=True)
 class Run:
-    """One backbone, one camera, one seed."""
+    """One backbone, one camera, one seed.
+
+    Parameters
+    ----------
+    label : what the backbone is called in tables, by default its name; variants of one backbone need one each.
+    """
 
     camera: Camera
     backbone: Backbone
     seed: int
     budget: Budget
     device: str = "auto"
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the backbone is called."""
+        return self.label or self.backbone.name
 
     def __str__(self) -> str:
-        return f"{self.camera.name} {self.backbone.name} seed {self.seed}"
+        return f"{self.camera.name} {self.name} seed {self.seed}"
 
     @property
     def key(self) -> str:
         """What tells this run from all others; in the names of its files."""
         settings = [self.backbone.settings(), asdict(self.budget), str(self.camera.pairs.resolve())]
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=list).encode()).hexdigest()[:8]
-        return f"{self.camera.name}-{self.backbone.name}-{self.seed}-{digest}"
+        return f"{self.camera.name}-{self.name}-{self.seed}-{digest}".replace("/", "_").replace(" ", "_")
 
     def result(self, folder: Path) -> dict[str, Any] | None:
         """What came of the run, if it has been done."""
@@ -88,7 +99,7 @@ class Run:
         seconds = time.monotonic() - started
         result = {
             "camera": self.camera.name,
-            "backbone": self.backbone.name,
+            "backbone": self.name,
             "settings": self.backbone.settings(),
             "seed": self.seed,
             "n_fit": len(fit[0]),

@@ -105,6 +105,7 @@ def open_raw(source: Path) -> Iterator[Any]:
         hint = (
             " It has the suffix of a rendered image: use read_srgb." if source.suffix.lower() in SRGB_SUFFIXES else ""
         )
+        hint = hint or " It is damaged, cut short or of an unknown kind."
         raise FileError(f"{source}: LibRaw cannot read it: {_words(error)}.{hint}") from error
     except (MemoryError, rawpy.NotSupportedError) as error:
         raise FileError(f"{source}: LibRaw cannot read it: {_words(error)}.") from error
