@@ -6,14 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from ispfit.backbone import Backbone, Network, Scene, Window
-from ispfit.backbones.vgg import VGG, load_weights
-from ispfit.errors import InputError
+from ispfit.backbones.vgg import VGG, VGGBackbone
 from ispfit.plugins import hookimpl
 
 __all__ = ["FCN"]
 
 
-class FCN(Backbone):
+class FCN(VGGBackbone):
     """FCN-8s on VGG-16 reduced to conv1_1..conv4_3, from image to image.
 
     As in the original, each of three resolutions predicts the output by a 1 x 1 convolution; the coarsest prediction is
@@ -40,15 +39,8 @@ class FCN(Backbone):
 
     def build(self) -> Network:
         """A new network with random weights."""
-        if not self.width > 0:
-            raise InputError(f"FCN: expected width > 0, got {self.width}.")
+        self.check_width()
         return FCNNetwork(self.width)
-
-    def initialise(self, network: Network) -> None:
-        """Load the weights that were asked for."""
-        assert isinstance(network, FCNNetwork)
-        if self.weights is not None:
-            load_weights(network.trunk, self.weights)
 
 
 class FCNNetwork(Network):

@@ -7,14 +7,13 @@ from torch.nn.functional import interpolate
 
 from ispfit.backbone import Backbone, Network, Scene, Window
 from ispfit.backbones.counts import check_counts
-from ispfit.backbones.vgg import VGG, load_weights
-from ispfit.errors import InputError
+from ispfit.backbones.vgg import VGG, VGGBackbone
 from ispfit.plugins import hookimpl
 
 __all__ = ["Hypercolumn"]
 
 
-class Hypercolumn(Backbone):
+class Hypercolumn(VGGBackbone):
     """conv1_2, conv2_2 and conv3_3 of VGG-16, joined at each pixel, and two hidden layers on top.
 
     Trained on sparse samples: only the windows that a step draws, and the pixels around them, go through the trunk. The
@@ -45,15 +44,8 @@ class Hypercolumn(Backbone):
     def build(self) -> Network:
         """A new network with random weights."""
         check_counts(self, hidden=1)
-        if not self.width > 0:
-            raise InputError(f"Hypercolumn: expected width > 0, got {self.width}.")
+        self.check_width()
         return HypercolumnNetwork(self.hidden, self.width)
-
-    def initialise(self, network: Network) -> None:
-        """Load the weights that were asked for."""
-        assert isinstance(network, HypercolumnNetwork)
-        if self.weights is not None:
-            load_weights(network.trunk, self.weights)
 
 
 class HypercolumnNetwork(Network):

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d, relu
 
+from ispfit.backbone import Backbone, Network
 from ispfit.errors import FileError, InputError
 
-__all__ = ["LEVELS", "URL", "VGG", "load_weights"]
+__all__ = ["LEVELS", "URL", "VGG", "VGGBackbone", "load_weights"]
 
 LEVELS = ((0, 2), (5, 7), (10, 12, 14), (17, 19, 21))
 """The convolutions of each resolution, by their numbers in torchvision's ``vgg16().features``: conv1_1 to conv4_3."""
@@ -85,6 +86,24 @@ class VGG(nn.Module):
 
 def _cut(features: Tensor, ring: int) -> Tensor:
     return features[:, :, ring : features.shape[2] - ring, ring : features.shape[3] - ring]
+
+
+class VGGBackbone(Backbone):
+    """A backbone whose networks have a `VGG` as their ``trunk``; it has the parameters `weights` and `width`."""
+
+    weights: str | None
+    width: float
+
+    def check_width(self) -> None:
+        """Raise an `InputError` where there would be no channels."""
+        if not self.width > 0:
+            raise InputError(f"{type(self).__name__}: expected width > 0, got {self.width}.")
+
+    def initialise(self, network: Network) -> None:
+        """Load the weights that were asked for."""
+        if self.weights is not None:
+            assert isinstance(network.trunk, VGG)
+            load_weights(network.trunk, self.weights)
 
 
 def load_weights(vgg: VGG, weights: str) -> None:

@@ -86,6 +86,7 @@ def compare(
         for camera in comparison.cameras:
             for direction in TITLES:
                 click.echo(f"\n{camera}\n" + table(*comparison.table(camera, direction)))
+        click.echo(f"\n{comparison.parameters()}")
         click.echo(f"\n{output / 'comparison.md'}, .csv, .png")
     return report_failures(failures, len(runs))
 

@@ -128,7 +128,18 @@ class Comparison:
                 header, rows = self.table(camera, direction)
                 lines = [header, ["---"] * len(header), *rows]
                 parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
+        parts.append(f"Parameters: {self.parameters()}.\n")
         return "\n".join(parts)
+
+    def parameters(self) -> str:
+        """The parameters of each backbone; where it could have had pretrained weights and had none, it says so."""
+        settings = {result["backbone"]: result["settings"] for result in self.results}
+        texts = []
+        for backbone, given in settings.items():
+            text = ", ".join(f"{name}={value!r}" for name, value in given.items())
+            untrained = "; from random weights, not pretrained ones" if given.get("weights", "") is None else ""
+            texts.append(f"{backbone} ({text}{untrained})")
+        return "; ".join(texts)
 
     def csv(self) -> str:
         """One line a run, direction and shot."""

@@ -108,6 +108,7 @@ def result(backbone: str, seed: int, forward: list[float]) -> dict[str, Any]:
         "n_fit": 5,
         "seconds": 2.0 + seed,
         "weights": 1234,
+        "settings": {"width": 0.5, "weights": None} if backbone == "other" else {"bins": 6},
         "steps": {"forward": 10, "inverse": 10},
         "shots": ["a", "b", "c", "d"],
         "psnr": {"forward": forward, "inverse": [20.0, 20.0, 20.0, 20.0]},
@@ -131,6 +132,9 @@ def test_statistics_are_over_shots_after_seeds_and_differences_are_paired() -> N
     assert rows[1][6] == "-4.00 (-4.00 to -4.00)"
     assert rows[2] == ["HCN (paper, a camera)", "1.00", "", "2.00", "3.00", "4.00", *[""] * 5]
     assert "| other | 32.00 |" in comparison.markdown()
+    assert comparison.parameters() == (
+        "best (bins=6); other (width=0.5, weights=None; from random weights, not pretrained ones)"
+    )
     lines = list(csv.DictReader(io.StringIO(comparison.csv())))
     assert len(lines) == 2 * 2 * 2 * 4
     assert lines[0] == {
