@@ -1,0 +1,75 @@
+"""Measuring: interleaved runs in one process for times, one process each for peaks of memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+HERE = Path(__file__).parent
+
+
+def machine() -> str:
+    """One line on what was measured on."""
+    model = platform.processor()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        model = next((line.split(": ")[1] for line in info.read_text().splitlines() if "model name" in line), model)
+    return f"{model}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+
+
+def interleaved(works: dict[str, Callable[[], object]], rounds: int) -> dict[str, dict[str, float]]:
+    """Median CPU and wall seconds of each, the rounds of all in turns, after one round that does not count."""
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in works}
+    for number in range(rounds + 1):
+        for name, work in works.items():
+            cpu, wall = time.process_time(), time.perf_counter()
+            work()
+            if number:
+                times[name].append((time.process_time() - cpu, time.perf_counter() - wall))
+    return {
+        name: {"cpu": statistics.median(c for c, _ in each), "wall": statistics.median(w for _, w in each)}
+        for name, each in times.items()
+    }
+
+
+def gemm_rate(size: int = 2048, rounds: int = 5, dtype: torch.dtype = torch.float32) -> float:
+    """FLOP a second of wall time of a square matrix product: what this machine can do."""
+    a, b = torch.rand(2, size, size).to(dtype)
+    seconds = interleaved({"gemm": lambda: a @ b}, rounds)["gemm"]["wall"]
+    return 2 * size**3 / seconds
+
+
+def peak_mib(script: str, *arguments: str) -> float:
+    """MiB of memory that a script of this folder adds to the peak of its process, as `report_peak` tells it."""
+    environment = os.environ | {"PYTHONPATH": str(HERE)}
+    done = subprocess.run(
+        [sys.executable, str(HERE / script), *arguments], env=environment, check=True, capture_output=True, text=True
+    )
+    return float(json.loads(done.stdout.splitlines()[-1])["peak_mib"])
+
+
+def resident_mib() -> float:
+    """The peak of this process's resident memory until now; Linux only (`getrusage` tells the parent's after a fork)."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+def report_peak(work: Callable[[], object]) -> None:
+    """Do something, print what it added to the peak."""
+    before = resident_mib()
+    work()
+    print(json.dumps({"peak_mib": resident_mib() - before}))
+
+
+def markdown(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
