@@ -191,10 +191,11 @@ class Backbone(BaseEstimator):
         """A new network with random weights, drawn from torch's global generator."""
         raise NotImplementedError(f"{type(self).__name__} must implement build().")
 
-    def initialise(self, network: Network) -> None:
+    def initialise(self, network: Network, pairs: Iterable[tuple[Image, Image]]) -> None:
         """Give a network that `build` made the weights that training is to begin with, where random ones are not meant.
 
-        Called before a network is trained, not where one is loaded from a file: here pretrained weights are fetched.
+        Called before a network is trained, not where one is loaded from a file: here pretrained weights are fetched,
+        or a part is fitted in one go to the (input, target) images, which can be iterated several times.
         """
 
     def __sklearn_is_fitted__(self) -> bool:

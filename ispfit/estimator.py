@@ -20,7 +20,7 @@ from ispfit import metrics
 from ispfit.backbone import Backbone, Network
 from ispfit.callbacks import FitTask, FittedState
 from ispfit.errors import InputError, NotFittedError
-from ispfit.images import Image, ImageList, check_images
+from ispfit.images import Image, ImageList, ImagePairs, check_images
 from ispfit.inputs import read_pairs, same_lengths, same_shapes
 from ispfit.io import read_raw, read_srgb
 from ispfit.persistence import ModelFile, read_model, to_json, write_model
@@ -172,8 +172,8 @@ class ISPModel(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         state = FittedState(backbone, raws[0].shot.camera)
         task = FitTask(self, raws, srgbs, len(directions))
         for direction in directions:
-            network, first_step = self._start(backbone, direction, plan.seed)
             pairs = (raws, srgbs) if direction == "forward" else (srgbs, raws)
+            network, first_step = self._start(backbone, direction, plan.seed, pairs)
             place = Checkpoint(Path(checkpoint, f"{direction}.safetensors")) if checkpoint else None
             part = replace(plan, first_step=first_step)
             n_evaluations = 0 if network.fits_pairs else plan.n_evaluations
@@ -292,7 +292,9 @@ class ISPModel(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         names = [field.name for field in fields(TrainingPlan) if field.name not in ("seed", "first_step")]
         return TrainingPlan(seed=self._seed(), **{name: getattr(self, name) for name in names})
 
-    def _start(self, backbone: Backbone, direction: str, seed: int) -> tuple[Network, int]:
+    def _start(
+        self, backbone: Backbone, direction: str, seed: int, pairs: tuple[ImageList, ImageList]
+    ) -> tuple[Network, int]:
         """The network to train, and how many steps it has been trained: a new one, or a copy of the fitted one."""
         if self.warm_start and direction in getattr(self, "networks_", {}):
             old, new = (to_json([one.name, one.settings()]) for one in (self.backbone_, backbone))
@@ -303,7 +305,7 @@ class ISPModel(CallbackSupportMixin, TransformerMixin, BaseEstimator):
             return deepcopy(self.networks_[direction]), self.records_[direction].steps
         with seeded(seed):
             network = backbone.build()
-            backbone.initialise(network)
+            backbone.initialise(network, ImagePairs(*pairs))
             return network, 0
 
     def _train(

@@ -18,6 +18,7 @@ __all__ = [
     "Image",
     "ImageLike",
     "ImageList",
+    "ImagePairs",
     "ImageSource",
     "Shot",
     "check_image",
@@ -234,3 +235,16 @@ def _problems(image: Any, where: str) -> list[str]:
     except InputError as error:
         return [str(error)]
     return []
+
+
+class ImagePairs(Sequence[tuple[Image, Image]]):
+    """Pairs of (input, target) that are read when they are asked for, as often as they are asked for."""
+
+    def __init__(self, inputs: Sequence[Image], targets: Sequence[Image]) -> None:
+        self._inputs, self._targets = inputs, targets
+
+    def __len__(self) -> int:
+        return len(self._inputs)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._inputs[index], self._targets[index]

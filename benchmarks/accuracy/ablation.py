@@ -83,6 +83,7 @@ def variants(channels: int) -> dict[str, HistPyramid]:
     best = HistPyramid(channels=channels)
     return {
         REFERENCE: Ablated(channels=channels),
+        "paper, as many weights": Ablated(channels=round(channels * 1.09)),
         "paper, global only": Ablated("local", channels=channels),
         "paper, local only": Ablated("global", channels=channels),
         "paper, without histogram": Ablated("histogram", channels=channels),

@@ -49,7 +49,7 @@ def gemm_rate(size: int = 2048, rounds: int = 5, dtype: torch.dtype = torch.floa
 
 
 def peak_mib(script: str, *arguments: str) -> float:
-    """MiB of memory that a script of this folder adds to the peak of its process, as `report_peak` tells it."""
+    """MiB that a script of this folder adds to the peak of its process, as `report_peak` tells it."""
     environment = os.environ | {"PYTHONPATH": str(HERE)}
     done = subprocess.run(
         [sys.executable, str(HERE / script), *arguments], env=environment, check=True, capture_output=True, text=True
@@ -58,7 +58,7 @@ def peak_mib(script: str, *arguments: str) -> float:
 
 
 def resident_mib() -> float:
-    """The peak of this process's resident memory until now; Linux only (`getrusage` tells the parent's after a fork)."""
+    """The peak of resident memory until now; Linux only (after a fork, `getrusage` tells the parent's)."""
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate
@@ -9,7 +12,9 @@ from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate
 from ispfit.backbone import Backbone, Network, Scene, Window
 from ispfit.backbones.grids import sample_grid
 from ispfit.backbones.histogram import LearnableHistogram, pooling_weights
+from ispfit.backbones.samples import Colors, sample_colors
 from ispfit.errors import InputError
+from ispfit.images import Image
 from ispfit.plugins import hookimpl
 
 __all__ = ["HistPyramid"]
@@ -85,6 +90,12 @@ class HistPyramid(Backbone):
             raise InputError(f"HistPyramid: expected grids of 1 to {_THUMBNAIL} cells a side, got {self.grids}.")
         return HistPyramidNetwork(self)
 
+    def initialise(self, network: Network, pairs: Iterable[tuple[Image, Image]]) -> None:
+        """Fit the skip connection to the colours of the pairs: training begins with the best curves for all scenes."""
+        assert isinstance(network, HistPyramidNetwork)
+        if network.skip is not None:
+            network.skip.fit(*sample_colors(pairs))
+
 
 class HistPyramidNetwork(Network):
     """The network of `HistPyramid`.
@@ -153,7 +164,7 @@ class HistPyramidNetwork(Network):
 
 
 class _Skip(nn.Module):
-    """A linear map of x, x² and √x, at first the identity: curves of either direction are near it."""
+    """A linear map of x, x² and √x: curves of either direction are near it. The identity until it is fitted."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -163,9 +174,20 @@ class _Skip(nn.Module):
             self.map.bias.zero_()  # type: ignore[union-attr]
 
     def forward(self, pixels: Tensor) -> Tensor:
-        root = (pixels + _FLOOR).sqrt()
-        output: Tensor = self.map(torch.cat([pixels, pixels * pixels, root], 1))
+        output: Tensor = self.map(self._powers(pixels))
         return output
+
+    def fit(self, colors: Colors, targets: Colors) -> None:
+        """Make it the least-squares map from colours to targets, both (n, 3)."""
+        powers = self._powers(torch.from_numpy(colors))
+        solution = np.linalg.lstsq(np.column_stack([powers, np.ones(len(powers))]), targets, rcond=None)[0]
+        with torch.no_grad():
+            self.map.weight.copy_(torch.from_numpy(solution[:-1].T)[:, :, None, None])
+            self.map.bias.copy_(torch.from_numpy(solution[-1]))  # type: ignore[union-attr]
+
+    @staticmethod
+    def _powers(pixels: Tensor) -> Tensor:
+        return torch.cat([pixels, pixels * pixels, (pixels + _FLOOR).sqrt()], 1)
 
 
 def _centered(inputs: int, outputs: int) -> nn.Conv2d:

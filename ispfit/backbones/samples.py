@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ispfit.images import Image
 
-__all__ = ["sample_colors"]
+__all__ = ["Colors", "sample_colors"]
 
 Colors: TypeAlias = npt.NDArray[np.float64]
 

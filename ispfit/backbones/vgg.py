@@ -16,6 +16,7 @@ from torch.nn.functional import max_pool2d, relu
 
 from ispfit.backbone import Backbone, Network
 from ispfit.errors import FileError, InputError
+from ispfit.images import Image
 
 __all__ = ["LEVELS", "URL", "VGG", "VGGBackbone", "load_weights"]
 
@@ -99,7 +100,7 @@ class VGGBackbone(Backbone):
         if not self.width > 0:
             raise InputError(f"{type(self).__name__}: expected width > 0, got {self.width}.")
 
-    def initialise(self, network: Network) -> None:
+    def initialise(self, network: Network, pairs: Iterable[tuple[Image, Image]]) -> None:
         """Load the weights that were asked for."""
         if self.weights is not None:
             assert isinstance(network.trunk, VGG)

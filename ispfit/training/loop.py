@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from ispfit.backbone import Network
 from ispfit.errors import TrainingError
-from ispfit.images import Image, shots_of
+from ispfit.images import Image, ImagePairs, shots_of
 from ispfit.metrics import psnr_from_mse
 from ispfit.rendering import check_rendered
 from ispfit.runtime import Runtime, seeded
@@ -231,21 +231,8 @@ class _Run:
 
 def _fit_directly(network: Network, inputs: Sequence[Image], targets: Sequence[Image]) -> TrainingRecord:
     started = time.monotonic()
-    network.fit_pairs(_Pairs(inputs, targets))
+    network.fit_pairs(ImagePairs(inputs, targets))
     return TrainingRecord(len(inputs), 0, seconds=time.monotonic() - started)
-
-
-class _Pairs(Sequence[tuple[Image, Image]]):
-    """Pairs that are read when they are asked for, as often as they are asked for."""
-
-    def __init__(self, inputs: Sequence[Image], targets: Sequence[Image]) -> None:
-        self._inputs, self._targets = inputs, targets
-
-    def __len__(self) -> int:
-        return len(self._inputs)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self._inputs[index], self._targets[index]
 
 
 def _digest(inputs: Sequence[Image], targets: Sequence[Image]) -> str:

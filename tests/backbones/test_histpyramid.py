@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ispfit import Scene, Window, color
+from ispfit import ISPModel, Scene, Window, color
 from ispfit.backbones.histpyramid import HistPyramid, HistPyramidNetwork
 from ispfit.errors import InputError
 from ispfit.rendering import cut_windows
@@ -217,3 +217,22 @@ def test_the_untrained_network_starts_near_the_identity() -> None:
     network, image = HistPyramid().build(), random_image(1, 32, 32)
     assert network.skip is not None
     torch.testing.assert_close(network.skip(image), image)
+
+
+def test_training_begins_with_the_best_curves_for_all_scenes() -> None:
+    network, image = HistPyramid().build(), random_image(1, 32, 32)
+    assert isinstance(network, HistPyramidNetwork)
+    assert network.skip is not None
+    inputs = image[0].permute(1, 2, 0).numpy()
+    targets = 0.1 + 0.5 * inputs[..., ::-1] ** 2 + 0.2 * inputs
+    HistPyramid().initialise(network, [(inputs, targets)] * 2)
+    fitted = network.skip(image)[0].permute(1, 2, 0).detach()
+    torch.testing.assert_close(fitted, torch.from_numpy(targets), rtol=0, atol=1e-4)
+
+
+def test_a_fit_begins_so() -> None:
+    raw = random_image(1, 32, 32)[0].permute(1, 2, 0).numpy()
+    model = ISPModel(HistPyramid(channels=2), max_steps=1, learning_rate=1e-9, random_state=0)
+    skip = model.fit([raw] * 2, [1 - raw] * 2).networks_["forward"].skip
+    darkest = skip(torch.zeros(1, 3, 1, 1)).detach()
+    torch.testing.assert_close(darkest, torch.ones(1, 3, 1, 1), rtol=0, atol=0.05)

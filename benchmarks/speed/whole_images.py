@@ -1,0 +1,156 @@
+"""Whole images through fitted networks: time and peak memory by size, against `naive`.
+
+    python benchmarks/speed/whole_images.py [--rounds 3] [--largest 45] [--json FILE] [--plot FILE]
+
+The paper's network as ours (float32 and bf16) and as naive, then every installed backbone at its defaults. Weights are
+random: they do not change the arithmetic. Peaks are of processes of their own, over the interpreter with torch, and
+count the image that is rendered and the one that comes out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from measure import gemm_rate, interleaved, machine, markdown, peak_mib, report_peak
+from naive import NaiveHistPyramid
+
+from ispfit import get_backbone, list_backbones
+from ispfit.backbones.histpyramid import HistPyramid, HistPyramidNetwork
+from ispfit.rendering import render_image
+from ispfit.runtime import resolve_runtime
+
+SIZES = {"512 x 512": (512, 512), "1920 x 2880": (1920, 2880), "24 MP": (4000, 6000), "45 MP": (5464, 8192)}
+NAIVE, OURS, BF16 = "naive", "ours", "ours, bf16"
+NAIVE_LIMIT = 1920 * 2880  # beyond, it needs more memory than most machines have
+
+Work = Callable[[], object]
+
+
+def image(size: tuple[int, int]) -> np.ndarray:
+    return np.random.default_rng(0).random((*size, 3), np.float32)
+
+
+def paper() -> HistPyramidNetwork:
+    torch.manual_seed(0)
+    network = HistPyramid.paper().build()
+    assert isinstance(network, HistPyramidNetwork)
+    return network.eval()
+
+
+def work(name: str, pixels: np.ndarray) -> Work:
+    """Render an image, from an array to an array."""
+    if name == NAIVE:
+        naive = NaiveHistPyramid.of(paper())
+
+        def render() -> np.ndarray:
+            with torch.inference_mode():
+                whole = naive(torch.from_numpy(pixels).permute(2, 0, 1)[None].contiguous())
+            return whole[0].permute(1, 2, 0).clamp(0, 1).numpy()
+
+        return render
+    network = paper() if name in (OURS, BF16) else get_backbone(name)().build().eval()
+    runtime = resolve_runtime("cpu", "bf16" if name == BF16 else "fp32")
+    return lambda: render_image(network, pixels, runtime)
+
+
+def measure_size(label: str, rounds: int) -> dict[str, dict[str, float]]:
+    """Times and peaks of ours, in both precisions, and of naive where it fits."""
+    size = SIZES[label]
+    names = [OURS, BF16] + ([NAIVE] if size[0] * size[1] <= NAIVE_LIMIT else [])
+    pixels = image(size)
+    figures = interleaved({name: work(name, pixels) for name in names}, rounds)
+    for name in names:
+        figures[name]["peak_mib"] = peak_mib("whole_images.py", "--peak", name, label)
+    return figures
+
+
+def measure_backbones(label: str) -> dict[str, dict[str, float]]:
+    pixels = image(SIZES[label])
+    figures = interleaved({name: work(name, pixels) for name in list_backbones()}, 1)
+    for name in figures:
+        figures[name]["peak_mib"] = peak_mib("whole_images.py", "--peak", name, label)
+    return figures
+
+
+def rows(label: str, figures: dict[str, dict[str, float]]) -> list[list[str]]:
+    megapixels = SIZES[label][0] * SIZES[label][1] / 1e6
+    naive = figures.get(NAIVE)
+    return [
+        [
+            label,
+            name,
+            f"{each['cpu']:.2f} s",
+            f"{naive['cpu'] / each['cpu']:.2f} x" if naive else "",
+            f"{each['wall']:.2f} s",
+            f"{naive['wall'] / each['wall']:.2f} x" if naive else "",
+            f"{1000 * each['cpu'] / megapixels:.0f} ms",
+            f"{each['peak_mib']:.0f} MiB",
+        ]
+        for name, each in figures.items()
+    ]
+
+
+HEAD = ["image", "network", "CPU", "faster", "wall", "faster", "CPU a megapixel", "peak"]
+
+
+def plot(result: dict[str, dict[str, dict[str, float]]], rate: float, path: Path) -> None:
+    """Wall time against megapixels, and what the arithmetic of the convolutions would take at the machine's rate."""
+    from matplotlib.figure import Figure
+
+    axes = Figure(figsize=(7, 5), layout="constrained").subplots()
+    curves: dict[str, list[tuple[float, float]]] = {}
+    for label, figures in result.items():
+        height, width = SIZES[label.split(", ")[0]]
+        for name, each in figures.items():
+            curves.setdefault(name, []).append((height * width / 1e6, each["wall"]))
+    for name, points in curves.items():
+        axes.loglog(*zip(*sorted(points), strict=True), "o-", label=name)
+    line = [height * width / 1e6 for height, width in SIZES.values()]
+    multiplications = sum(layer.weight.numel() for layer in paper().modules() if isinstance(layer, torch.nn.Conv2d))
+    axes.loglog(
+        line, [2 * multiplications * at * 1e6 / rate for at in line], "k--", label="roofline: matrix-product rate"
+    )
+    axes.set(xlabel="megapixels", ylabel="wall time, s", title=machine())
+    axes.legend(fontsize=7)
+    axes.grid(alpha=0.3, which="both")
+    axes.figure.savefig(path, dpi=100)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--largest", type=float, default=45, help="megapixels")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--plot", type=Path)
+    parser.add_argument("--peak", nargs=2, metavar=("NETWORK", "SIZE"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.peak:
+        name, label = arguments.peak
+        small = work(name, image((64, 64)))
+        small()  # what is loaded at the first use is the bare interpreter's
+        report_peak(lambda: work(name, image(SIZES[label]))())
+        return
+    labels = [label for label, (h, w) in SIZES.items() if h * w <= arguments.largest * 1e6]
+    result = {label: measure_size(label, arguments.rounds) for label in labels}
+    rate = gemm_rate()
+    print(markdown(HEAD, [row for label in labels for row in rows(label, result[label])]), flush=True)
+    for label in ("512 x 512", "24 MP"):
+        if label in labels:
+            result[f"{label}, all"] = measure_backbones(label)
+            print("", markdown(HEAD, rows(label, result[f"{label}, all"])), sep="\n", flush=True)
+    print(f"\n{machine()}, {rate / 1e9:.0f} GFLOP/s in a matrix product")
+    if arguments.json:
+        arguments.json.write_text(
+            json.dumps({"machine": machine(), "gemm_gflops": rate / 1e9, "sizes": result}, indent=1)
+        )
+    if arguments.plot:
+        plot(result, rate, arguments.plot)
+
+
+if __name__ == "__main__":
+    main()
