@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ispfit.cli.common import load_any_pairs, print_json, report_failures
+from ispfit.cli.common import DONE, load_any_pairs, print_json, report_failures
 
 __all__ = ["fit", "parse_settings"]
 
@@ -59,8 +59,10 @@ def fit(
 
     PAIRS is a pairs.csv or its folder, or RAW files and folders of them: then the JPEG of the same name is the camera's
     rendering, or the JPEG embedded in the RAW. A run that was stopped goes on from its checkpoint, OUTPUT.checkpoint.
+    Started by torchrun, its processes share each step, a GPU each where there are GPUs.
     """
     from ispfit import ISPModel, get_backbone
+    from ispfit.training import joined_ranks
 
     if output.is_dir():
         raise click.UsageError(f"{output}: expected a file to write, got a folder.")
@@ -72,14 +74,18 @@ def fit(
     family.set_params(**_known(parse_settings(settings), family.get_params(), backbone))
     X, Y, failures = load_any_pairs(pairs, split, None if full_size else size, crop, jobs)
     checkpoint = output.with_name(output.name + ".checkpoint")
-    if restart:
+    with joined_ranks() as ranks:
+        if restart and ranks.leads:
+            shutil.rmtree(checkpoint, ignore_errors=True)
+        if ranks.leads and checkpoint.exists():
+            click.echo(f"going on from {checkpoint}; --restart starts anew", err=True)
+        ranks.any(False)  # all wait until the old checkpoint is gone
+        model = ISPModel(family, random_state=seed, verbose=int(ranks.leads), **parameters)
+        model.fit(X, Y, checkpoint=checkpoint)
+        if not ranks.leads:
+            return DONE
+        model.save(output)
         shutil.rmtree(checkpoint, ignore_errors=True)
-    elif checkpoint.exists():
-        click.echo(f"going on from {checkpoint}; --restart starts anew", err=True)
-    model = ISPModel(family, random_state=seed, verbose=1, **parameters)
-    model.fit(X, Y, checkpoint=checkpoint)
-    model.save(output)
-    shutil.rmtree(checkpoint, ignore_errors=True)
     records = {direction: record.as_dict() for direction, record in model.records_.items()}
     if as_json:
         print_json({"model": str(output), "camera": model.camera_, "records": records, "failures": failures})

@@ -24,6 +24,7 @@ from ispfit.rendering import check_rendered
 from ispfit.runtime import Runtime, seeded
 from ispfit.training.checkpoint import Checkpoint, Progress
 from ispfit.training.plan import TrainingPlan, TrainingRecord
+from ispfit.training.ranks import Ranks
 from ispfit.training.sampling import Batch, Draw, describe_batch, draw_windows, gather, split_pairs
 
 __all__ = ["OnEvaluation", "train"]
@@ -49,6 +50,9 @@ def train(
 ) -> TrainingRecord:
     """Train a network, in place, to map inputs to targets by Adam on the l2 error (Nam & Kim 2017, Eq. 2, 4.3, 5.1).
 
+    Where a process group of torch.distributed is initialised, its processes share the images of each step and move
+    alike; the first writes the checkpoint, which any number of processes can go on from.
+
     Parameters
     ----------
     network : on the runtime's device; it ends with the weights of the best evaluation.
@@ -65,7 +69,7 @@ def train(
     Raises
     ------
     TrainingError
-        If the loss is not finite.
+        If the loss is not finite, or another process of the group has ended.
     CheckpointError
         If the checkpoint belongs to another run.
     KeyboardInterrupt
@@ -81,21 +85,23 @@ def train(
         "data": _digest(inputs, targets),
     }
     identity |= about or {}
+    run.ranks.check_same(identity)
     saved = checkpoint.read(identity, runtime.device) if checkpoint else None
     if saved is not None:
         run.restore(saved)
-    elif checkpoint:  # a folder that cannot be written to is found out now, not in an hour
+    elif checkpoint and run.ranks.leads:  # a folder that cannot be written to is found out now, not in an hour
         checkpoint.write(run.progress(), identity)
     with _bar(run, plan, label, verbose) as bar, _interruptible() as interrupted, seeded(plan.seed):
         while not run.done:
             run.step()
-            if on_evaluation and run.evaluated and on_evaluation(run.record, run.best):
+            if on_evaluation and run.evaluated and run.ranks.any(on_evaluation(run.record, run.best)):
                 run.done = run.record.stopped_early = True
             bar.update()
             bar.set_postfix(run.news, refresh=False)
-            if checkpoint and (run.done or checkpoint.due or interrupted.is_set()):
+            interrupt = run.ranks.any(interrupted.is_set())
+            if checkpoint and run.ranks.leads and (run.done or checkpoint.due or interrupt):
                 checkpoint.write(run.progress(), identity)
-            if interrupted.is_set():
+            if interrupt:
                 raise KeyboardInterrupt
     network.load_state_dict(run.best)
     return run.record
@@ -108,6 +114,8 @@ class _Run:
         self, network: Network, inputs: Sequence[Image], targets: Sequence[Image], plan: TrainingPlan, runtime: Runtime
     ) -> None:
         self.network, self.pairs, self.plan, self.runtime = network, (inputs, targets), plan, runtime
+        self.ranks = Ranks.current()
+        self.ranks.check_batch(plan.batch_size)
         self.training, self.validation = split_pairs([shot.scene for shot in shots_of(inputs)], plan)
         start = plan.first_step
         self.record = TrainingRecord(len(self.training), len(self.validation), steps=start, best_step=start)
@@ -135,13 +143,14 @@ class _Run:
         """Draw windows, go forward, go backward, move; evaluate when it is time."""
         plan, number = self.plan, self.number
         torch.manual_seed(hash((plan.seed, number)) & 0x7FFFFFFF)  # for networks that draw random numbers
-        draw = draw_windows(len(self.training), number, plan)
+        draw = draw_windows(len(self.training), number, plan, self.ranks.rank, self.ranks.world)
         self.network.train()
-        loss = self._errors(Draw(self.training[draw.images], draw.places)).mean()
-        self.losses.append(float(loss.detach()))
+        loss = self._errors(Draw(self.training[draw.images], draw.places)).sum() / plan.batch_size
+        self.losses += self.ranks.total(float(loss.detach()))
         self._check_finite("loss", self.losses[-1])
         self.optimizer.zero_grad()
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self.ranks.add_gradients(self.parameters)
         self.scaler.unscale_(self.optimizer)
         torch.nn.utils.clip_grad_norm_(self.parameters, _CLIP)
         self.optimizer.param_groups[0]["lr"] = plan.rate(self.at)
@@ -201,12 +210,15 @@ class _Run:
         places = np.random.default_rng([self.plan.seed, _VALIDATION_SEED]).random(
             (len(self.validation), self.plan.windows_per_image, 2)
         )
+        mine = slice(self.ranks.rank, None, self.ranks.world)
+        images, places = self.validation[mine], places[mine]
         errors: list[float] = []
         with torch.inference_mode():
-            for start in range(0, len(self.validation), self.plan.batch_size):
+            for start in range(0, len(images), self.plan.batch_size):
                 part = slice(start, start + self.plan.batch_size)
-                errors += self._errors(Draw(self.validation[part], places[part])).tolist()
-        return float(np.mean([psnr_from_mse(error) for error in errors]))
+                errors += self._errors(Draw(images[part], places[part])).tolist()
+        (total,) = self.ranks.total(sum(float(psnr_from_mse(error)) for error in errors))
+        return total / len(self.validation)
 
     def progress(self) -> Progress:
         """Everything that the rest of the run depends on."""

@@ -180,9 +180,9 @@ def test_training_leaves_the_global_generators_alone() -> None:
 def test_a_later_run_draws_later_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[int] = []
 
-    def note(n_images: int, step: int, plan: TrainingPlan) -> Any:
+    def note(n_images: int, step: int, *arguments: Any) -> Any:
         steps.append(step)
-        return draw_windows(n_images, step, plan)
+        return draw_windows(n_images, step, *arguments)
 
     monkeypatch.setattr(loop, "draw_windows", note)
     _, record = fit(Line(), toy_pairs(), replace(PLAN, max_steps=5, first_step=100))

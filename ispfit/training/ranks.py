@@ -1,0 +1,122 @@
+"""Several processes that train one network: torchrun starts them, torch.distributed joins them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, distributed
+
+from ispfit.errors import InputError, TrainingError
+
+__all__ = ["Ranks", "joined_ranks"]
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process among those that train together: `rank` of `world`. Alone it is 0 of 1, and nothing is exchanged.
+
+    All its methods must be called by all processes in the same order.
+    """
+
+    rank: int = 0
+    world: int = 1
+
+    @classmethod
+    def current(cls) -> Ranks:
+        """Those of the process group, where one has been initialised."""
+        if not (distributed.is_available() and distributed.is_initialized()):
+            return cls()
+        return cls(distributed.get_rank(), distributed.get_world_size())
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the process that writes and speaks for all."""
+        return self.rank == 0
+
+    def add_gradients(self, parameters: Sequence[Tensor]) -> None:
+        """Replace each gradient by the sum over all processes, in one exchange."""
+        if self.world == 1:
+            return
+        gradients = [torch.zeros_like(each) if each.grad is None else each.grad for each in parameters]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        self._add(flat)
+        parts = torch.split(flat, [gradient.numel() for gradient in gradients])
+        for parameter, gradient, part in zip(parameters, gradients, parts, strict=True):
+            parameter.grad = part.view_as(gradient)
+
+    def total(self, *values: float) -> list[float]:
+        """Each value's sum over all processes."""
+        if self.world == 1:
+            return list(values)
+        sums = torch.tensor(values, dtype=torch.float64, device=self._place())
+        self._add(sums)
+        return [float(value) for value in sums]
+
+    def any(self, flag: bool) -> bool:
+        """Whether it is so in any process."""
+        return self.total(float(flag))[0] > 0
+
+    def check_same(self, identity: dict[str, Any]) -> None:
+        """Raise a `TrainingError` if the processes were not all given the same settings and data."""
+        if self.world == 1:
+            return
+        others: list[Any] = [None] * self.world
+        with self._partners():
+            distributed.all_gather_object(others, identity)
+        for rank, other in enumerate(others):
+            names = [name for name in identity if other.get(name) != identity[name]]
+            if names:
+                raise TrainingError(
+                    f"ranks {self.rank} and {rank} differ in {', '.join(names)}; give every process the same pairs, "
+                    "settings and random_state."
+                )
+
+    def check_batch(self, batch_size: int) -> None:
+        """Raise an `InputError` if a process would have no image of a batch."""
+        if batch_size < self.world:
+            raise InputError(
+                f"batch_size: expected an image for each of the {self.world} processes at least, got {batch_size}."
+            )
+
+    def _add(self, tensor: Tensor) -> None:
+        with self._partners():
+            distributed.all_reduce(tensor)
+
+    @contextmanager
+    def _partners(self) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError as error:
+            reason = (str(error).splitlines() or ["no reason given"])[0]
+            raise TrainingError(
+                f"rank {self.rank} of {self.world}: another process of this run has ended or cannot be reached "
+                f"({reason}); start it again in the same way to go on from the last checkpoint."
+            ) from error
+
+    @staticmethod
+    def _place() -> torch.device:
+        uses_gpu = "nccl" in str(distributed.get_backend())
+        return torch.device("cuda" if uses_gpu else "cpu")
+
+
+@contextmanager
+def joined_ranks() -> Iterator[Ranks]:
+    """Join the processes that torchrun started with this one, each with its GPU where there are GPUs.
+
+    Outside torchrun, or where a process group was initialised already, nothing changes.
+    """
+    if not distributed.is_available() or distributed.is_initialized() or "TORCHELASTIC_RUN_ID" not in os.environ:
+        yield Ranks.current()
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
+    distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+    try:
+        yield Ranks.current()
+    finally:
+        distributed.destroy_process_group()

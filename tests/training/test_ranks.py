@@ -1,0 +1,129 @@
+"""Processes that train together end with the weights of one that trains alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+
+import ispfit
+from ispfit.datasets import make_camera_pairs
+from ispfit.datasets.folders import write_pairs_csv
+from ispfit.errors import InputError, TrainingError
+from ispfit.io import write_linear, write_srgb
+from ispfit.training.ranks import Ranks, joined_ranks
+
+SETTINGS = ["--backbone=histpyramid", "--set=channels=4", "--direction=forward", "--learning-rate=0.003", "--jobs=1"]
+DYING = """
+import os, sys
+import torch
+from ispfit.backbones.mlp import MLPNetwork
+from ispfit.cli import main
+from ispfit.training.checkpoint import Checkpoint
+
+Checkpoint.__init__.__defaults__ = (0.0,)  # after each step
+render, calls = MLPNetwork.render, 0
+
+def dying(*arguments):
+    global calls
+    calls += 1
+    if os.environ["RANK"] == "1" and calls > 5:
+        os._exit(9)
+    return render(*arguments)
+
+MLPNetwork.render = dying
+main(sys.argv[1:])
+"""
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pairs")
+    for index, (raw, srgb) in enumerate(zip(*make_camera_pairs(6, image_size=64, random_state=0), strict=True)):
+        write_linear(folder / f"{index}.tif", raw)
+        write_srgb(folder / f"{index}.png", srgb)
+    rows = [{"name": str(i), "raw": f"{i}.tif", "srgb": f"{i}.png", "split": "train"} for i in range(6)]
+    write_pairs_csv(folder / "pairs.csv", rows)
+    return folder
+
+
+def fit(pairs: Path, output: Path, *arguments: str, processes: int = 1, script: Path | None = None) -> str:
+    """``ispfit fit``, under torchrun where there are several processes; what it wrote to the standard error."""
+    command = [sys.executable]
+    if processes > 1:
+        command += ["-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"]
+        command += [f"--nproc-per-node={processes}"]
+    command += [str(script)] if script else ["-m", "ispfit"]
+    command += ["fit", str(pairs), "-o", str(output), *arguments]
+    done = subprocess.run(
+        command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300
+    )
+    if done.returncode == 0:
+        assert done.stdout.count(str(output)) == 1  # one of them speaks for all
+    return done.stderr
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return dict(ispfit.load(path).networks_["forward"].state_dict())
+
+
+def assert_same(one: Path, other: Path, tolerance: float) -> None:
+    expected, found = weights(one), weights(other)
+    for name, weight in expected.items():
+        torch.testing.assert_close(found[name], weight, rtol=0, atol=tolerance, msg=lambda text, n=name: f"{n}: {text}")
+
+
+def test_two_processes_make_the_model_of_one(pairs: Path, tmp_path: Path) -> None:
+    steps = 4
+    arguments = [*SETTINGS, f"--max-steps={steps}", "--validation-fraction=0.4"]
+    fit(pairs, tmp_path / "one.ispfit", *arguments)
+    fit(pairs, tmp_path / "two.ispfit", *arguments, processes=2)
+    assert_same(tmp_path / "one.ispfit", tmp_path / "two.ispfit", steps * 1e-6)
+    records = [ispfit.load(tmp_path / f"{name}.ispfit").records_["forward"] for name in ("one", "two")]
+    assert records[0].history[-1]["psnr"] == pytest.approx(records[1].history[-1]["psnr"], abs=1e-3)
+    assert records[0].history[-1]["loss"] == pytest.approx(records[1].history[-1]["loss"], rel=1e-4)
+
+
+def test_a_rank_that_dies_ends_the_run_and_another_number_of_ranks_goes_on(pairs: Path, tmp_path: Path) -> None:
+    script = tmp_path / "dying.py"
+    script.write_text(DYING)
+    arguments = ["--backbone=mlp", "--direction=forward", "--max-steps=20", "--learning-rate=0.003", "--jobs=1"]
+    error = fit(pairs, tmp_path / "broken.ispfit", *arguments, processes=2, script=script)
+    assert "another process of this run has ended or cannot be reached" in error
+    assert "start it again in the same way to go on from the last checkpoint" in error
+    assert not (tmp_path / "broken.ispfit").exists()
+    with safe_open(tmp_path / "broken.ispfit.checkpoint" / "forward.safetensors", "pt") as file:
+        assert 3 <= json.loads(file.metadata()["checkpoint"])["step"] <= 6
+    assert "going on from" in fit(pairs, tmp_path / "broken.ispfit", *arguments)
+    fit(pairs, tmp_path / "whole.ispfit", *arguments)
+    assert_same(tmp_path / "whole.ispfit", tmp_path / "broken.ispfit", 20e-6)
+
+
+def test_alone_nothing_is_exchanged() -> None:
+    with joined_ranks() as ranks:
+        assert ranks == Ranks(0, 1)
+        assert ranks.leads
+        assert ranks.total(1.5, 2) == [1.5, 2]
+        assert ranks.any(True)
+        assert not ranks.any(False)
+        ranks.check_same({"seed": 0})
+
+
+def test_each_process_needs_an_image_of_a_batch() -> None:
+    with pytest.raises(InputError, match=r"batch_size: expected an image for each of the 4 processes.*got 3"):
+        Ranks(1, 4).check_batch(3)
+
+
+def test_processes_with_different_data_are_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gather(others: list[object], mine: dict[str, object]) -> None:
+        others[:] = [mine, mine | {"data": "b"}]
+
+    monkeypatch.setattr(torch.distributed, "all_gather_object", gather)
+    with pytest.raises(TrainingError, match="ranks 0 and 1 differ in data; give every process the same pairs"):
+        Ranks(0, 2).check_same({"seed": 0, "data": "a"})
