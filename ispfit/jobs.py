@@ -1,7 +1,8 @@
 """Work on many files in parallel: no file, whatever is in it, takes down the others.
 
 Each worker is a process of its own that is fresh, not forked (LibRaw's OpenMP would deadlock), and has one item at
-a time. So a decoder that crashes, or does not come back, is known by its file; its worker is replaced.
+a time. So a decoder that crashes, or does not come back, is known by its file; its worker is replaced. On a cluster
+(``joblib.parallel_config(backend="dask")``) this is the cluster's business.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from joblib import Parallel, delayed
+from joblib._parallel_backends import LokyBackend, MultiprocessingBackend, SequentialBackend, ThreadingBackend
 from joblib.externals.loky.process_executor import ProcessPoolExecutor, TerminatedWorkerError
+from joblib.parallel import get_active_backend
 from tqdm import tqdm
 
 from ispfit.errors import IspfitError
@@ -77,11 +81,12 @@ def run_jobs(
     ["[Errno 2] No such file or directory: '/no/such/file'"]
     """
     jobs = min(jobs or (1 if len(items) < 4 else os.cpu_count() or 1), max(1, len(items)))
+    answers = _cluster_answers(work, items) if _on_cluster() else _answers(work, items, jobs, time_limit, describe)
     found: dict[int, tuple[Any, str | None]] = {}
     with warnings.catch_warnings(), tqdm(total=len(items), desc=label, unit=unit, disable=None) as bar:
         # Loky replaces a worker that has grown, and warns; where warnings are errors that ended its thread: a hang.
         warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
-        for index, answer in _answers(work, items, jobs, time_limit, describe):
+        for index, answer in answers:
             result, failure = answer
             name = describe(items[index])
             found[index] = (result, failure if failure is None or name in failure else f"{name}: {failure}")
@@ -92,6 +97,23 @@ def run_jobs(
         [failure for _, failure in ordered if failure is not None],
         [index for index, (_, failure) in enumerate(ordered) if failure is not None],
     )
+
+
+def _on_cluster() -> bool:
+    """Whether the caller has chosen a backend of joblib that is not one of its own: dask, ray."""
+    backend, _ = get_active_backend()
+    return not isinstance(backend, LokyBackend | SequentialBackend | MultiprocessingBackend | ThreadingBackend)
+
+
+def _cluster_answers(
+    work: Callable[[Item], Any], items: Sequence[Item]
+) -> Iterator[tuple[int, tuple[Any, str | None]]]:
+    calls = (delayed(_numbered)(work, index, item) for index, item in enumerate(items))
+    yield from Parallel(return_as="generator_unordered", batch_size=1)(calls)
+
+
+def _numbered(work: Callable[[Item], Any], index: int, item: Item) -> tuple[int, tuple[Any, str | None]]:
+    return index, _guarded(work, item, 1)
 
 
 def _answers(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,9 @@ from distributed import Client, LocalCluster
 from sklearn.model_selection import GridSearchCV
 
 from ispfit import ISPModel
+from ispfit.cli import main
 from ispfit.datasets import make_camera_pairs
+from ispfit.io import write_srgb
 
 GRID = {"backbone__hidden": [4, 8], "max_steps": [150, 200]}
 
@@ -82,3 +87,46 @@ def test_a_killed_worker_changes_nothing_but_the_time(client: Client) -> None:
     for name in ("mean_test_score", "mean_train_score", "split0_test_score", "rank_test_score"):
         np.testing.assert_allclose(found.cv_results_[name], alone.cv_results_[name], rtol=0, atol=1e-5)
     assert found.best_params_ == alone.best_params_
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:distributed")
+def test_a_folder_is_rendered_on_a_cluster(client: Client, tmp_path: Path) -> None:
+    X, Y = make_camera_pairs(5, image_size=48, random_state=0)
+    model = ISPModel("mlp", direction="inverse", max_steps=2, device="cpu", random_state=0).fit(X, Y)
+    model.save(tmp_path / "camera.ispfit")
+    (tmp_path / "shots").mkdir()
+    for index, srgb in enumerate(Y):
+        write_srgb(tmp_path / "shots" / f"{index}.png", srgb)
+    (tmp_path / "shots" / "bad.png").write_bytes(b"not a picture")
+    arguments = ["derender", tmp_path / "camera.ispfit", tmp_path / "shots", "--json"]
+    printed = []
+    for name, more in (("here", ["--jobs", 1]), ("there", ["--cluster", client.scheduler.address])):
+        with redirect_stdout(StringIO()) as output, pytest.raises(SystemExit) as stop:
+            main([str(argument) for argument in [*arguments, "-o", tmp_path / name, *more]])
+        assert stop.value.code == 1
+        printed.append(json.loads(output.getvalue()))
+    assert len(printed[1]["written"]) == 5
+    assert printed[1]["failures"] == printed[0]["failures"]
+    assert "bad.png" in printed[1]["failures"][0]
+    for index in range(5):
+        files = [(tmp_path / name / f"{index}.tif").read_bytes() for name in ("here", "there")]
+        assert files[0] == files[1]
+
+
+def test_an_address_where_nobody_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    X, Y = make_camera_pairs(2, image_size=48, random_state=0)
+    ISPModel("mlp", direction="inverse", max_steps=1, random_state=0).fit(X, Y).save(tmp_path / "camera.ispfit")
+    write_srgb(tmp_path / "0.png", Y[0])
+    arguments = [
+        "derender",
+        tmp_path / "camera.ispfit",
+        tmp_path / "0.png",
+        "-o",
+        tmp_path,
+        "--cluster",
+        "nonsense://x",
+    ]
+    with pytest.raises(SystemExit) as stop:
+        main([str(argument) for argument in arguments])
+    assert stop.value.code == 2
+    assert "--cluster: no scheduler answers at nonsense://x" in capsys.readouterr().err

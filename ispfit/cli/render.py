@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, count
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from joblib import parallel_config
 
 from ispfit.cli.common import DONE, print_json, report_failures
 from ispfit.jobs import run_jobs
@@ -29,6 +31,7 @@ _SHARED = [
     ),
     click.option("--device", default="auto", show_default=True),
     click.option("--jobs", type=click.IntRange(1), help="Processes.  [default: one a core]"),
+    click.option("--cluster", metavar="ADDRESS", help="Of a dask scheduler, whose workers see the same files."),
     click.option("--json", "as_json", is_flag=True, help="Print what was written and what failed as JSON."),
 ]
 
@@ -84,6 +87,7 @@ def _convert(
     size: int | None,
     device: str,
     jobs: int | None,
+    cluster: str | None,
     as_json: bool,
 ) -> int:
     from ispfit.errors import FileError
@@ -107,7 +111,8 @@ def _convert(
     todo = [job for job in jobs_list if job not in kept]
     work = _Conversion(model, device, direction, reading | {"size": size}, writing)
     label = "rendering" if direction == "forward" else "derendering"
-    outcome = run_jobs(work, todo, jobs=jobs, label=label, describe=lambda job: str(job[0]))
+    with _cluster(cluster):
+        outcome = run_jobs(work, todo, jobs=jobs, label=label, describe=lambda job: str(job[0]))
     if as_json:
         print_json(
             {
@@ -120,6 +125,24 @@ def _convert(
         also = f", {len(kept)} kept that were there" if kept else ""
         click.echo(f"{len(outcome.results)} written to {output}{also}")
     return report_failures(outcome.failures, len(jobs_list)) if outcome.failures else DONE
+
+
+@contextmanager
+def _cluster(address: str | None) -> Iterator[None]:
+    """Let `run_jobs` work on a dask cluster."""
+    if address is None:
+        yield
+        return
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise click.UsageError("--cluster needs dask: pip install 'ispfit[dask]'.") from error
+    try:
+        client = Client(address, timeout=30)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        raise click.UsageError(f"--cluster: no scheduler answers at {address}: {error}") from error
+    with client, parallel_config(backend="dask"):
+        yield
 
 
 def _plan(files: tuple[Path, ...], suffixes: Iterable[str], output: Path, suffix: str) -> Iterable[tuple[Path, Path]]:
