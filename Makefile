@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: demo test test-slow check format clean
+.PHONY: demo test test-slow bench check format clean
 
 demo: $(READY)
 	$(BIN)/ispfit demo -o demo
@@ -21,6 +21,14 @@ check: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Tables of speed and memory against the paper's network in plain PyTorch; about half an hour on 2 cores.
+bench: $(READY)
+	mkdir -p bench
+	$(BIN)/python benchmarks/speed/training_step.py --json bench/training_step.json
+	$(BIN)/python benchmarks/speed/whole_images.py --json bench/whole_images.json --plot bench/whole_images.png
+	$(BIN)/python benchmarks/speed/folders.py --json bench/folders.json
+	$(BIN)/python benchmarks/speed/many_pairs.py --json bench/many_pairs.json
 
 format: $(READY)
 	$(BIN)/ruff check --fix

@@ -17,6 +17,7 @@ from ispfit.errors import BackboneError
 from ispfit.images import FloatImage
 from ispfit.rendering import cut_windows, describe_image, reflect, render_image
 from ispfit.runtime import Runtime
+from ispfit.testing.memory import peak_bytes
 
 CPU = Runtime(torch.device("cpu"))
 SIZES = st.integers(1, 70)
@@ -182,3 +183,14 @@ def test_a_network_that_eats_too_much_is_told_what_its_contract_says() -> None:
     )
     with pytest.raises(BackboneError, match=message):
         render_image(Eater(), random_image(8, 10), CPU)
+
+
+@pytest.mark.parametrize("name", list_backbones())
+def test_memory_does_not_grow_with_the_image(name: str) -> None:
+    """Beyond the image that comes in and the one that goes out, which are no tensors of the renderer's."""
+    network = build(name)
+    peaks = []
+    for side in (256, 512):
+        image = random_image(side, side)
+        peaks.append(peak_bytes(lambda image=image: render_image(network, image, CPU, tile=64)))
+    assert peaks[1] < 1.1 * peaks[0]

@@ -13,6 +13,7 @@ from ispfit import ISPModel, Scene, Window, color
 from ispfit.backbones.histpyramid import HistPyramid, HistPyramidNetwork
 from ispfit.errors import InputError
 from ispfit.rendering import cut_windows
+from ispfit.testing.memory import peak_bytes
 
 BORDER = 8
 SIZES = [(32, 40), (33, 41), (34, 47), (35, 38), (47, 61)]
@@ -236,3 +237,8 @@ def test_a_fit_begins_so() -> None:
     skip = model.fit([raw] * 2, [1 - raw] * 2).networks_["forward"].skip
     darkest = skip(torch.zeros(1, 3, 1, 1)).detach()
     torch.testing.assert_close(darkest, torch.ones(1, 3, 1, 1), rtol=0, atol=0.05)
+
+
+def test_the_global_histogram_holds_no_map_of_votes() -> None:
+    network, image = HistPyramid.paper().build().eval(), random_image(1, 512, 512)
+    assert peak_bytes(lambda: network.describe(image)) < image.nbytes / 2  # 18 maps would be 6 times the image

@@ -1,0 +1,61 @@
+"""Files in, files out: images a second of `ispfit render` and `derender`, on one core and on all.
+
+    python benchmarks/speed/folders.py [--shots 100] [--size 768 1024] [--json FILE]
+
+DNG files of a virtual camera and its JPEGs; each command is run as a user would, its start included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from measure import machine, markdown
+
+from ispfit import ISPModel
+from ispfit.datasets import make_camera_pairs, make_camera_roll
+
+
+def seconds(command: str, suffix: str, model: Path, roll: Path, output: Path, cores: int) -> float:
+    """Wall time of one command, held to some of the cores."""
+    files = sorted(str(path) for path in roll.iterdir() if path.suffix.lower() == suffix)
+    arguments = [sys.executable, "-m", "ispfit", command, str(model), *files, "-o", str(output), "--jobs", str(cores)]
+    mine = sorted(os.sched_getaffinity(0))[:cores]
+    started = time.perf_counter()
+    subprocess.run(arguments, check=True, capture_output=True, preexec_fn=lambda: os.sched_setaffinity(0, mine))
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shots", type=int, default=100)
+    parser.add_argument("--size", type=int, nargs=2, default=[768, 1024], help="pixels")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    rows, result = [], {}
+    with tempfile.TemporaryDirectory() as folder:
+        roll, model = Path(folder, "roll"), Path(folder, "camera.ispfit")
+        make_camera_roll(roll, arguments.shots, image_size=tuple(arguments.size), random_state=0)
+        ISPModel(max_steps=1, random_state=0).fit(*make_camera_pairs(2, 64, random_state=0)).save(model)
+        for command, suffix in (("render", ".dng"), ("derender", ".jpg")):
+            rates = {}
+            for cores in sorted({1, len(os.sched_getaffinity(0))}):
+                output = Path(folder, f"{command}{cores}")
+                rates[cores] = arguments.shots / seconds(command, suffix, model, roll, output, cores)
+                ratio = rates[cores] / rates[1]
+                rows.append([command, str(cores), f"{rates[cores]:.2f}", f"{ratio:.2f} x"])
+            result[command] = rates
+    print(markdown(["command", "cores", "images a second", "of one core"], rows))
+    print(f"\n{arguments.shots} shots of {arguments.size[0]} x {arguments.size[1]}, {machine()}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"machine": machine(), "images_per_second": result}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

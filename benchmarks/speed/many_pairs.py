@@ -1,0 +1,85 @@
+"""How training grows with the number of pairs: time a step and resident memory, from the memory-mapped cache.
+
+    python benchmarks/speed/many_pairs.py [--counts 100 1000 10000] [--steps 200] [--json FILE]
+
+Small synthetic pairs. The cache is filled before; each count is trained in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from measure import machine, markdown, resident_mib
+
+from ispfit import ISPModel
+from ispfit.datasets import load_pairs
+from ispfit.datasets.folders import write_pairs_csv
+from ispfit.io import write_linear, write_srgb
+
+SIDE = 64
+
+
+def write_pairs(folder: Path, count: int) -> None:
+    rng = np.random.default_rng(0)
+    for index in range(count):
+        pixels = rng.random((SIDE, SIDE, 3), np.float32)
+        write_linear(folder / f"{index}.tif", pixels)
+        write_srgb(folder / f"{index}.png", pixels)
+
+
+def train(folder: Path, steps: int) -> None:
+    """In the child: fit, print what it took."""
+    X, Y = load_pairs(folder, lazy=True)
+    model = ISPModel(
+        direction="forward", max_steps=steps, windows_per_image=4, validation_fraction=0.0, device="cpu", random_state=0
+    )
+    model.fit(X[:8], Y[:8])  # libraries are loaded, threads started
+    before = resident_mib()
+    seconds = model.fit(X, Y).records_["forward"].seconds
+    print(json.dumps({"pairs": len(X), "step_ms": 1000 * seconds / steps, "grown_mib": resident_mib() - before}))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--counts", type=int, nargs="+", default=[100, 1000, 10000])
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--train", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.train:
+        train(arguments.train, arguments.steps)
+        return
+    found = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_pairs(folder, max(arguments.counts))
+        for count in sorted(arguments.counts):
+            rows = [{"name": str(i), "raw": f"{i}.tif", "srgb": f"{i}.png", "split": "train"} for i in range(count)]
+            write_pairs_csv(folder / "pairs.csv", rows)
+            environment = os.environ | {"ISPFIT_CACHE": str(folder / "cache")}
+            command = [sys.executable, __file__, "--train", name, "--steps"]
+            for steps in (1, arguments.steps):  # the first fills the cache
+                done = subprocess.run(
+                    [*command, str(steps)], env=environment, check=True, capture_output=True, text=True
+                )
+            found.append(json.loads(done.stdout.splitlines()[-1]))
+    rows = [
+        [f"{each['pairs']:,}", f"{each['step_ms']:.1f} ms", f"{each['step_ms'] / found[0]['step_ms']:.2f}"]
+        + [f"{each['grown_mib']:.1f} MiB"]
+        for each in found
+    ]
+    print(markdown(["pairs", "a step", "of the first", "resident memory that training added"], rows))
+    print(f"\n{machine()}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"machine": machine(), "counts": found}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

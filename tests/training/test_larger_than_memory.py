@@ -1,0 +1,56 @@
+"""Pairs that memory cannot hold are trained on all the same."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ispfit.datasets.folders import write_pairs_csv
+from ispfit.io import write_linear, write_srgb
+
+PAIRS, SIDE = 24, 512
+ROOM = PAIRS * 2 * SIDE * SIDE * 3 * 4 * 2 // 5  # bytes: two fifths of what all pixels take
+
+CHILD = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from ispfit import ISPModel
+from ispfit.datasets import load_pairs
+
+X, Y = load_pairs(sys.argv[1], lazy=True)
+
+def fit(steps):
+    model = ISPModel("mlp", max_steps=steps, windows_per_image=2, direction="forward", device="cpu", random_state=0)
+    return model.fit(X, Y).records_["forward"].steps
+
+fit(2)  # libraries and threads are there from now on
+status = Path("/proc/self/status").read_text()
+limit = 1024 * int(status.split("VmSize:")[1].split()[0]) + int(sys.argv[2])
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+print(fit(30))
+try:
+    held = [np.array(image) for image in X + Y]
+except MemoryError:
+    print("too large to hold")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the address space, which only Linux does")
+def test_a_cache_larger_than_the_memory_that_a_process_may_have(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for index in range(PAIRS):
+        codes = rng.integers(0, 256, (SIDE, SIDE, 3)).astype(np.float32) / 255
+        write_linear(tmp_path / f"{index}.tif", codes)
+        write_srgb(tmp_path / f"{index}.png", codes)
+    rows = [{"name": str(i), "raw": f"{i}.tif", "srgb": f"{i}.png", "split": "train"} for i in range(PAIRS)]
+    write_pairs_csv(tmp_path / "pairs.csv", rows)
+    environment = os.environ | {"ISPFIT_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", CHILD, str(tmp_path), str(ROOM)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.stdout.splitlines() == ["30", "too large to hold"], done.stderr
