@@ -71,8 +71,12 @@ def main() -> None:
                 )
             found.append(json.loads(done.stdout.splitlines()[-1]))
     rows = [
-        [f"{each['pairs']:,}", f"{each['step_ms']:.1f} ms", f"{each['step_ms'] / found[0]['step_ms']:.2f}"]
-        + [f"{each['grown_mib']:.1f} MiB"]
+        [
+            f"{each['pairs']:,}",
+            f"{each['step_ms']:.1f} ms",
+            f"{each['step_ms'] / found[0]['step_ms']:.2f}",
+            f"{each['grown_mib']:.1f} MiB",
+        ]
         for each in found
     ]
     print(markdown(["pairs", "a step", "of the first", "resident memory that training added"], rows))
