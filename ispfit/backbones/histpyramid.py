@@ -153,7 +153,11 @@ class HistPyramidNetwork(Network):
         for cells, mix in zip(self.grids, self.mix_grids, strict=True):
             mixed = mixed + sample_grid(mix(scene[f"grid{cells}"]), window, _RING)
         output: Tensor = self.body(mixed)
-        return output if self.skip is None else output + self.skip(pixels[:, :, 8 : h + 8, 8 : w + 8])
+        if self.skip is None:
+            return output
+        with torch.autocast(pixels.device.type, enabled=False):  # most of the output: no eighth bit is lost here
+            skipped: Tensor = self.skip(pixels[:, :, 8 : h + 8, 8 : w + 8].float())
+            return output.float() + skipped
 
     def _compress(self, pixels: Tensor) -> Tensor:
         if self.gamma == 1:

@@ -30,6 +30,7 @@ _SHARED = [
         "--size", type=click.IntRange(1), help="Reduce images to this many pixels, square.  [default: full size]"
     ),
     click.option("--device", default="auto", show_default=True),
+    click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default="auto", show_default=True),
     click.option("--jobs", type=click.IntRange(1), help="Processes.  [default: one a core]"),
     click.option("--cluster", metavar="ADDRESS", help="Of a dask scheduler, whose workers see the same files."),
     click.option("--json", "as_json", is_flag=True, help="Print what was written and what failed as JSON."),
@@ -86,6 +87,7 @@ def _convert(
     overwrite: bool,
     size: int | None,
     device: str,
+    precision: str,
     jobs: int | None,
     cluster: str | None,
     as_json: bool,
@@ -109,7 +111,7 @@ def _convert(
         raise FileError(f"{', '.join(map(str, files))}: no files to work on; expected {', '.join(sorted(suffixes))}.")
     kept = [job for job in jobs_list if job[1].exists() and not overwrite]
     todo = [job for job in jobs_list if job not in kept]
-    work = _Conversion(model, device, direction, reading | {"size": size}, writing)
+    work = _Conversion(model, device, precision, direction, reading | {"size": size}, writing)
     label = "rendering" if direction == "forward" else "derendering"
     with _cluster(cluster):
         outcome = run_jobs(work, todo, jobs=jobs, label=label, describe=lambda job: str(job[0]))
@@ -169,6 +171,7 @@ class _Conversion:
 
     model: Path
     device: str
+    precision: str
     direction: str
     reading: dict[str, Any]
     writing: dict[str, Any]
@@ -177,7 +180,7 @@ class _Conversion:
         from ispfit.io import read_raw, read_srgb, write_linear, write_srgb
 
         source, target = job
-        model = _load(self.model, self.device)
+        model = _load(self.model, self.device).set_params(precision=self.precision)
         target.parent.mkdir(parents=True, exist_ok=True)
         if self.direction == "forward":
             [image] = model.transform([read_raw(source, **self.reading)])

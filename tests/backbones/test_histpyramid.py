@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from ispfit import ISPModel, Scene, Window, color
 from ispfit.backbones.histpyramid import HistPyramid, HistPyramidNetwork
 from ispfit.errors import InputError
-from ispfit.rendering import cut_windows
+from ispfit.rendering import cut_windows, render_image
+from ispfit.runtime import resolve_runtime
 from ispfit.testing.memory import peak_bytes
 
 BORDER = 8
@@ -242,3 +243,12 @@ def test_a_fit_begins_so() -> None:
 def test_the_global_histogram_holds_no_map_of_votes() -> None:
     network, image = HistPyramid.paper().build().eval(), random_image(1, 512, 512)
     assert peak_bytes(lambda: network.describe(image)) < image.nbytes / 2  # 18 maps would be 6 times the image
+
+
+def test_what_is_skipped_keeps_its_precision_in_bf16() -> None:
+    network, image = HistPyramid(channels=4).build().eval(), random_image(1, 64, 64)[0].permute(1, 2, 0).numpy()
+    with torch.no_grad():
+        network.body[-1].weight.zero_()
+        network.body[-1].bias.zero_()
+    exact, low = (render_image(network, image, resolve_runtime("cpu", name)) for name in ("fp32", "bf16"))
+    assert abs(exact - low).max() < 1e-6

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image as PILImage
 
 import ispfit
@@ -142,6 +143,14 @@ def test_render_and_derender(run: Any, model: Path, roll: Path, tmp_path: Path) 
     assert np.abs(read_srgb(tmp_path / "srgb" / f"{raw.stem}.jpg") - expected).mean() < 0.01
     [linear] = fitted.inverse_transform([srgb])
     assert np.allclose(read_raw(tmp_path / "raw" / f"{srgb.stem}.tif"), linear, atol=1e-6)
+
+
+def test_the_precision_of_rendering(run: Any, model: Path, roll: Path, tmp_path: Path) -> None:
+    outputs = []
+    for precision in ("fp32", "bf16"):
+        run("derender", model, roll, "-o", tmp_path / precision, "--precision", precision, "--dtype", "float32")
+        outputs.append(tifffile.imread(sorted((tmp_path / precision).iterdir())[0]))
+    assert 0 < np.abs(outputs[0] - outputs[1]).max() < 0.05
 
 
 def test_existing_outputs_are_kept(run: Any, model: Path, roll: Path, tmp_path: Path) -> None:
