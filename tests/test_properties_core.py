@@ -14,8 +14,9 @@ from torch import Tensor
 
 import ispfit
 from ispfit import ISPModel, get_backbone, psnr
-from ispfit.backbones.histogram import LearnableHistogram, pooling_weights
+from ispfit.backbones.histogram import LearnableHistogram
 from ispfit.backbones.mlp import MLP
+from ispfit.backbones.pooling import pooling_weights
 from ispfit.color import apply_white_balance, linear_to_srgb, lrg_to_rgb, rgb_to_lrg, srgb_to_linear
 from ispfit.rendering import cut_windows, render_image
 from ispfit.runtime import Runtime, seeded

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -10,9 +9,9 @@ from torch import Tensor, nn
 
 from ispfit.color import rgb_to_lrg
 
-__all__ = ["LearnableHistogram", "pooling_weights"]
+__all__ = ["LearnableHistogram"]
 
-_STRIP = {"cpu": 1 << 15, "cuda": 1 << 25}
+_STRIP = {"cpu": 1 << 19, "cuda": 1 << 25}
 """Votes computed at once: on a CPU what stays in its cache (and in memory that was touched before: a page fault costs
 more than a vote), on a GPU what keeps it busy."""
 
@@ -45,7 +44,7 @@ class LearnableHistogram(nn.Module):
         (N, 3 * bins, H, W) in [0, 1]: the bins of L, then of r, then of g.
         """
         offset = (rgb_to_lrg(rgb, axis=1)[:, :, None] - self.centers[:, :, None, None]).abs()
-        return torch.relu(1 - offset * self.widths[:, :, None, None]).flatten(1, 2)
+        return (offset * -self.widths[:, :, None, None]).add_(1).relu_().flatten(1, 2)
 
     def mean(self, rgb: Tensor, row_weights: Tensor, column_weights: Tensor) -> Tensor:
         """Weighted mean of the votes over whole images, without ever holding a map of them.
@@ -63,9 +62,12 @@ class LearnableHistogram(nn.Module):
             weights = row_weights[:, None] * column_weights
             mean: Tensor = (self(rgb) * weights).sum((2, 3))
             return mean
+        bins: list[Tensor] = [self.centers, self.widths]
+        if not torch.is_grad_enabled():
+            bins = [parameter.detach() for parameter in bins]  # else their derivatives are summed all the same
         with torch.autocast(rgb.device.type, enabled=False):  # a sum of a million votes needs float32
             votes: Tensor = _MeanVotes.apply(  # type: ignore[no-untyped-call]
-                rgb, row_weights, column_weights, self.centers, self.widths
+                rgb, row_weights, column_weights, *bins
             )
         return votes.flatten(1)
 
@@ -82,7 +84,7 @@ class _MeanVotes(torch.autograd.Function):
         need_gradient = ctx.needs_input_grad[3] or ctx.needs_input_grad[4]
         bins = centers.shape[1]
         votes, inside, sign = torch.zeros(3, len(rgb), 3, bins, device=rgb.device)
-        strip = max(1, _STRIP.get(rgb.device.type, 1 << 15) // (rgb.shape[3] * 3 * bins))
+        strip = max(1, _STRIP.get(rgb.device.type, _STRIP["cpu"]) // (rgb.shape[3] * 3 * bins))
         for top in range(0, rgb.shape[2], strip):
             weights = (rows[top : top + strip, None] * columns).flatten()
             for n, image in enumerate(rgb[:, :, top : top + strip]):
@@ -102,34 +104,3 @@ class _MeanVotes(torch.autograd.Function):
         by_center, by_width = ctx.saved_tensors
         (gradient,) = gradients
         return None, None, None, (gradient * by_center).sum(0), (gradient * by_width).sum(0)
-
-
-@lru_cache(maxsize=64)
-def pooling_weights(length: int, strides: tuple[int, ...], device: torch.device) -> Tensor:
-    """Weight of each sample of a line in the mean of its cascaded 3-tap average poolings.
-
-    Averages at the ends count only samples that exist. Poolings in two dimensions are separable, so that the weight
-    of a pixel is that of its row times that of its column.
-
-    Parameters
-    ----------
-    length : number of samples.
-    strides : one a pooling.
-    device : where the weights are needed.
-
-    Returns
-    -------
-    float32 (length,), which sums to one.
-
-    Examples
-    --------
-    >>> pooling_weights(6, (1,), torch.device("cpu")).sum().item()
-    1.0
-    """
-    with torch.inference_mode(False), torch.enable_grad():
-        line = torch.zeros(1, 1, length, dtype=torch.float64, requires_grad=True)
-        pooled = line
-        for stride in strides:
-            pooled = nn.functional.avg_pool1d(pooled, 3, stride, padding=1, count_include_pad=False)
-        (weights,) = torch.autograd.grad(pooled.mean(), line)
-        return weights[0, 0].to(device, torch.float32)

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate
+from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from ispfit.backbone import Backbone, Network, Scene, Window
-from ispfit.backbones.grids import sample_grid
-from ispfit.backbones.histogram import LearnableHistogram, pooling_weights
+from ispfit.backbones.grids import sample_grids
+from ispfit.backbones.histogram import LearnableHistogram
+from ispfit.backbones.pooling import average_3x3, pooling_weights
 from ispfit.backbones.samples import Colors, sample_colors
 from ispfit.errors import InputError
 from ispfit.images import Image
@@ -119,7 +120,9 @@ class HistPyramidNetwork(Network):
         self.mix_quarter = nn.Conv2d(votes, channels, 1, bias=False)
         self.mix_grids = nn.ModuleList(nn.Conv2d(votes, channels, 1, bias=False) for _ in self.grids)
         self.mix_global = nn.Linear(votes, channels, bias=False)
-        self.body = nn.Sequential(nn.ReLU(), _centered(channels, channels), nn.ReLU(), _centered(channels, 3))
+        self.body = nn.Sequential(
+            nn.ReLU(inplace=True), _centered(channels, channels), nn.ReLU(inplace=True), _centered(channels, 3)
+        )
         self.skip = _Skip() if settings.skip else None
 
     def describe(self, image: Tensor) -> Scene:
@@ -140,18 +143,20 @@ class HistPyramidNetwork(Network):
         h, w = window.height, window.width
         compressed = self._compress(pixels)
         votes = self.histogram(compressed)
-        fine = avg_pool2d(votes, 3, 1)
-        half = avg_pool2d(fine, 3, 2)
-        quarter = avg_pool2d(half, 3, 2)
+        fine = average_3x3(votes, _STRIDES[0])
+        half = average_3x3(fine, _STRIDES[1])
+        quarter = average_3x3(half, _STRIDES[2])
 
-        mixed = _double(self.mix_quarter(quarter))[:, :, 1 : h // 2 + 3, 1 : w // 2 + 3]
-        mixed = _double(mixed + self.mix_half(half[:, :, 2 : h // 2 + 4, 2 : w // 2 + 4]))
+        coarse = self.mix_quarter(_channels_last(quarter)) + self.mix_global(scene["histogram"])[:, :, None, None]
+        coarse = interpolate(coarse, scale_factor=2, mode="nearest")[:, :, 1 : h // 2 + 3, 1 : w // 2 + 3]
+        coarse = coarse + self.mix_half(_channels_last(half[:, :, 2 : h // 2 + 4, 2 : w // 2 + 4]))
         near = [pixels] if self.gamma == 1 else [pixels, compressed]
         near += [votes] if self.own_votes else []
         near = [part[:, :, 6 : h + 10, 6 : w + 10] for part in near] + [fine[:, :, 5 : h + 9, 5 : w + 9]]
-        mixed = mixed + self.mix_pixels(torch.cat(near, 1)) + self.mix_global(scene["histogram"])[:, :, None, None]
-        for cells, mix in zip(self.grids, self.mix_grids, strict=True):
-            mixed = mixed + sample_grid(mix(scene[f"grid{cells}"]), window, _RING)
+        mixed = _add_doubled(self.mix_pixels(_joined(near)), coarse)
+        if self.grids:
+            parts = [mix(scene[f"grid{cells}"]) for cells, mix in zip(self.grids, self.mix_grids, strict=True)]
+            mixed = mixed + sample_grids(parts, window, _RING)
         output: Tensor = self.body(mixed)
         if self.skip is None:
             return output
@@ -203,8 +208,21 @@ def _centered(inputs: int, outputs: int) -> nn.Conv2d:
     return convolution
 
 
-def _double(maps: Tensor) -> Tensor:
-    return interpolate(maps, scale_factor=2, mode="nearest")
+def _channels_last(maps: Tensor) -> Tensor:
+    """The layout in which convolutions are fast; few channels are made in the other, where averages are."""
+    return maps.contiguous(memory_format=torch.channels_last)
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    """The channels of all parts, in that layout."""
+    return torch.cat([part.permute(0, 2, 3, 1) for part in parts], 3).permute(0, 3, 1, 2)
+
+
+def _add_doubled(maps: Tensor, coarse: Tensor) -> Tensor:
+    """Add each cell of `coarse` to 2 x 2 cells of `maps`, in place."""
+    n, channels, height, width = coarse.shape
+    maps.view(n, channels, height, 2, width, 2).add_(coarse[:, :, :, None, :, None])
+    return maps
 
 
 @hookimpl

@@ -16,7 +16,7 @@ Colors: TypeAlias = npt.NDArray[np.float64]
 
 _ROUNDS = 8
 _RIDGE = 1e-9  # of the importance of all colours: what they do not determine stays small
-_CHUNK = 1 << 22  # distances held at once, 16 MiB
+_CHUNK = 1 << 18  # distances held at once, 2 MiB: they stay in a cache
 
 
 class RadialMap(nn.Module):
@@ -41,17 +41,17 @@ class RadialMap(nn.Module):
 
     def forward(self, colors: Tensor) -> Tensor:
         """Map colours (n, 3)."""
-        if not self.weights.any():
-            return self.affine[0] + colors @ self.affine[1:]
-        step = max(1, _CHUNK // max(1, len(self.centres)))
-        # Distances from differences: by products, as matmul would, near colours lose half their digits.
-        parts = [
-            self.affine[0]
-            + part @ self.affine[1:]
-            + torch.cdist(part, self.centres, compute_mode="donot_use_mm_for_euclid_dist") @ self.weights
-            for part in torch.split(colors, step)
-        ]
-        return torch.cat(parts) if parts else colors
+        # In float64: coefficients in the hundreds cancel, and what float32 loses there depends on the machine.
+        affine, centres, weights = self.affine.double(), self.centres.double(), self.weights.double()
+        step = max(1, _CHUNK // max(1, len(centres)))
+        parts = [colors[:0]]
+        for part in torch.split(colors.double(), step):
+            mapped = affine[0] + part @ affine[1:]
+            if self.weights.any():
+                # Distances from differences: by products, as matmul would, near colours lose half their digits.
+                mapped += torch.cdist(part, centres, compute_mode="donot_use_mm_for_euclid_dist") @ weights
+            parts.append(mapped.to(colors.dtype))
+        return torch.cat(parts)
 
     def set(self, centres: npt.ArrayLike, coefficients: npt.ArrayLike) -> None:
         """Take centres (k, 3) and coefficients (k + 4, 3), weights first; room that is left stays unused."""

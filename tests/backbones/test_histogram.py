@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ispfit.backbones import histogram as module
-from ispfit.backbones.histogram import LearnableHistogram, pooling_weights
+from ispfit.backbones.histogram import LearnableHistogram
+from ispfit.backbones.pooling import pooling_weights
 from ispfit.color import rgb_to_lrg
 
 
@@ -117,25 +118,3 @@ def test_the_mean_keeps_its_precision_under_autocast() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         mean = histogram.mean(image, rows, columns)
     torch.testing.assert_close(mean, exact)
-
-
-@settings(deadline=None)
-@given(st.integers(1, 60), st.lists(st.integers(1, 3), max_size=3))
-def test_pooling_weights_give_the_mean_of_the_pooled_line(length: int, strides: list[int]) -> None:
-    line = torch.rand(1, 1, length, dtype=torch.float64, generator=torch.Generator().manual_seed(length))
-    pooled = line
-    for stride in strides:
-        pooled = torch.nn.functional.avg_pool1d(pooled, 3, stride, padding=1, count_include_pad=False)
-    weights = pooling_weights(length, tuple(strides), line.device)
-    torch.testing.assert_close((weights * line[0, 0]).sum(), pooled.mean(), rtol=1e-5, atol=1e-6)
-    assert weights.min() >= 0
-    assert weights.sum().item() == pytest.approx(1, abs=1e-5)
-
-
-def test_pooling_weights_made_in_inference_can_be_trained_with() -> None:
-    pooling_weights.cache_clear()
-    with torch.inference_mode():
-        weights = pooling_weights(9, (1, 2, 2), torch.device("cpu"))
-    value = torch.ones(9, requires_grad=True)
-    (value * weights).sum().backward()
-    torch.testing.assert_close(value.grad, weights)

@@ -241,7 +241,7 @@ def test_a_fit_begins_so() -> None:
 
 
 def test_the_global_histogram_holds_no_map_of_votes() -> None:
-    network, image = HistPyramid.paper().build().eval(), random_image(1, 512, 512)
+    network, image = HistPyramid.paper().build().eval(), random_image(1, 1536, 1536)
     assert peak_bytes(lambda: network.describe(image)) < image.nbytes / 2  # 18 maps would be 6 times the image
 
 
