@@ -16,8 +16,8 @@ from ispfit.runtime import Runtime
 __all__ = ["cut_windows", "describe_image", "reflect", "render_image"]
 
 TILE, TILE_HALOS = 192, 6
-"""Side of a rendered tile in pixels, or in halos where that is more: maps stay in a processor's cache, halos cost little
-(tiles of 384 take a CPU half as long again)."""
+"""Side of a rendered tile in pixels, or in halos where that is more: maps stay in a processor's cache, halos cost
+little (tiles of 384 take a CPU half as long again)."""
 
 
 def reflect(index: Tensor, size: int) -> Tensor:

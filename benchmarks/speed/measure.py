@@ -48,13 +48,20 @@ def gemm_rate(size: int = 2048, rounds: int = 5, dtype: torch.dtype = torch.floa
     return 2 * size**3 / seconds
 
 
-def peak_mib(script: str, *arguments: str) -> float:
-    """MiB that a script of this folder adds to the peak of its process, as `report_peak` tells it."""
+def has_bf16() -> bool:
+    """Whether the processor multiplies bfloat16; others imitate it, slower than float32."""
+    able = torch.cpu.get_capabilities()
+    return any(able.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
+def alone(script: str, *arguments: str) -> dict[str, float]:
+    """What a script of this folder did in a process of its own, as `report` tells it: MiB, CPU and wall seconds."""
     environment = os.environ | {"PYTHONPATH": str(HERE)}
     done = subprocess.run(
         [sys.executable, str(HERE / script), *arguments], env=environment, check=True, capture_output=True, text=True
     )
-    return float(json.loads(done.stdout.splitlines()[-1])["peak_mib"])
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def resident_mib() -> float:
@@ -63,11 +70,12 @@ def resident_mib() -> float:
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
-def report_peak(work: Callable[[], object]) -> None:
-    """Do something, print what it added to the peak."""
-    before = resident_mib()
+def report(work: Callable[[], object]) -> None:
+    """Do something, print what it added to the peak and the time that it took."""
+    before, cpu, wall = resident_mib(), time.process_time(), time.perf_counter()
     work()
-    print(json.dumps({"peak_mib": resident_mib() - before}))
+    times = {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall}
+    print(json.dumps({"peak_mib": resident_mib() - before} | times))
 
 
 def markdown(head: list[str], rows: list[list[str]]) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measure import gemm_rate, interleaved, machine, markdown, peak_mib, report_peak
+from measure import alone, gemm_rate, interleaved, machine, markdown, report
 from naive import RING, NaiveHistPyramid
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -88,11 +88,11 @@ def main() -> None:
     images, ours = pairs(), network()
     steps = {"ours": our_step(ours, images), "naive": naive_step(NaiveHistPyramid.of(ours), images)}
     if arguments.peak:
-        report_peak(steps[arguments.peak])
+        report(steps[arguments.peak])
         return
     times = interleaved(steps, arguments.rounds)
     rate = gemm_rate()
-    peaks = {name: peak_mib("training_step.py", "--peak", name) for name in steps}
+    peaks = {name: alone("training_step.py", "--peak", name)["peak_mib"] for name in steps}
     rows = []
     result: dict[str, object] = {"machine": machine(), "gemm_gflops": rate / 1e9, "steps": {}}
     for name, step in steps.items():

@@ -2,9 +2,10 @@
 
     python benchmarks/speed/whole_images.py [--rounds 3] [--largest 45] [--json FILE] [--plot FILE]
 
-The paper's network as ours (float32 and bf16) and as naive, then every installed backbone at its defaults. Weights are
-random: they do not change the arithmetic. Peaks are of processes of their own, over the interpreter with torch, and
-count the image that is rendered and the one that comes out.
+The paper's network as ours (float32, and bf16 where the processor has it) and as naive, then every installed backbone at
+its defaults. Weights are random: they do not change the arithmetic. Peaks are of processes of their own, over the
+interpreter with torch, and count the image that is rendered and the one that comes out; so are times from 24 megapixels
+on, of one run each.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measure import gemm_rate, interleaved, machine, markdown, peak_mib, report_peak
+from measure import alone, gemm_rate, has_bf16, interleaved, machine, markdown, report
 from naive import NaiveHistPyramid
 
 from ispfit import get_backbone, list_backbones
@@ -58,23 +59,19 @@ def work(name: str, pixels: np.ndarray) -> Work:
     return lambda: render_image(network, pixels, runtime)
 
 
-def measure_size(label: str, rounds: int) -> dict[str, dict[str, float]]:
-    """Times and peaks of ours, in both precisions, and of naive where it fits."""
-    size = SIZES[label]
-    names = [OURS, BF16] + ([NAIVE] if size[0] * size[1] <= NAIVE_LIMIT else [])
-    pixels = image(size)
-    figures = interleaved({name: work(name, pixels) for name in names}, rounds)
-    for name in names:
-        figures[name]["peak_mib"] = peak_mib("whole_images.py", "--peak", name, label)
+def measure(label: str, names: list[str], rounds: int) -> dict[str, dict[str, float]]:
+    """Times and peaks; of images that are large enough to be timed once, from one run."""
+    figures = {name: alone("whole_images.py", "--peak", name, label) for name in names}
+    if np.prod(SIZES[label]) <= NAIVE_LIMIT:
+        pixels = image(SIZES[label])
+        for name, times in interleaved({name: work(name, pixels) for name in names}, rounds).items():
+            figures[name] |= times
     return figures
 
 
-def measure_backbones(label: str) -> dict[str, dict[str, float]]:
-    pixels = image(SIZES[label])
-    figures = interleaved({name: work(name, pixels) for name in list_backbones()}, 1)
-    for name in figures:
-        figures[name]["peak_mib"] = peak_mib("whole_images.py", "--peak", name, label)
-    return figures
+def papers(label: str) -> list[str]:
+    """The paper's network: ours, in each precision that the processor has, and naive where it fits."""
+    return [OURS] + [BF16] * has_bf16() + [NAIVE] * bool(np.prod(SIZES[label]) <= NAIVE_LIMIT)
 
 
 def rows(label: str, figures: dict[str, dict[str, float]]) -> list[list[str]]:
@@ -133,15 +130,15 @@ def main() -> None:
         name, label = arguments.peak
         small = work(name, image((64, 64)))
         small()  # what is loaded at the first use is the bare interpreter's
-        report_peak(lambda: work(name, image(SIZES[label]))())
+        report(lambda: work(name, image(SIZES[label]))())
         return
     labels = [label for label, (h, w) in SIZES.items() if h * w <= arguments.largest * 1e6]
-    result = {label: measure_size(label, arguments.rounds) for label in labels}
+    result = {label: measure(label, papers(label), arguments.rounds) for label in labels}
     rate = gemm_rate()
     print(markdown(HEAD, [row for label in labels for row in rows(label, result[label])]), flush=True)
     for label in ("512 x 512", "24 MP"):
         if label in labels:
-            result[f"{label}, all"] = measure_backbones(label)
+            result[f"{label}, all"] = measure(label, list_backbones(), 1)
             print("", markdown(HEAD, rows(label, result[f"{label}, all"])), sep="\n", flush=True)
     print(f"\n{machine()}, {rate / 1e9:.0f} GFLOP/s in a matrix product")
     if arguments.json:
