@@ -2,8 +2,8 @@
 
     python benchmarks/speed/whole_images.py [--rounds 3] [--largest 45] [--json FILE] [--plot FILE]
 
-The paper's network as ours (float32, and bf16 where the processor has it) and as naive, then every installed backbone at
-its defaults. Weights are random: they do not change the arithmetic. Peaks are of processes of their own, over the
+The paper's network as ours (float32, and bf16 where the processor has it) and as naive, then every installed backbone
+at its defaults. Weights are random: they do not change the arithmetic. Peaks are of processes of their own, over the
 interpreter with torch, and count the image that is rendered and the one that comes out; so are times from 24 megapixels
 on, of one run each.
 """
