@@ -15,9 +15,10 @@ from ispfit.runtime import Runtime
 
 __all__ = ["cut_windows", "describe_image", "reflect", "render_image"]
 
-TILE, TILE_HALOS = 192, 6
+_TILE = {"cpu": 192, "cuda": 1024}
+_TILE_HALOS = 6
 """Side of a rendered tile in pixels, or in halos where that is more: maps stay in a processor's cache, halos cost
-little (tiles of 384 take a CPU half as long again)."""
+little (tiles of 384 take a CPU half as long again), a GPU is kept busy."""
 
 
 def reflect(index: Tensor, size: int) -> Tensor:
@@ -56,8 +57,7 @@ def cut_windows(image: Tensor, top: Tensor, left: Tensor, height: int, width: in
 
 def describe_image(network: Network, image: FloatImage, runtime: Runtime) -> Scene:
     """Φ of one image H x W x 3, on the runtime's device."""
-    with torch.inference_mode(), runtime.autocast():
-        return network.describe(_to_tensor(image, runtime).permute(2, 0, 1)[None])
+    return _describe(network, _to_tensor(image, runtime), runtime)
 
 
 def render_image(
@@ -71,18 +71,18 @@ def render_image(
     image : float32 H x W x 3 in [0, 1].
     runtime : where and how to compute.
     scene : Φ to render with; that of `image` where None. Another image's makes a scene exchange (paper, 5.3).
-    tile : side of a tile in pixels, rounded up to the network's stride; None: `TILE`, or `TILE_HALOS` halos.
+    tile : side of a tile in pixels, rounded up to the network's stride; None: what is fast on the device.
 
     Returns
     -------
     float32 H x W x 3, clipped to [0, 1].
     """
-    if scene is None:
-        scene = describe_image(network, image, runtime)
-    if tile is None:
-        tile = max(TILE, TILE_HALOS * network.halo)
     pixels = _to_tensor(image, runtime)
-    output = np.empty(image.shape, np.float32)
+    if scene is None:
+        scene = _describe(network, pixels, runtime)
+    if tile is None:
+        tile = max(_TILE.get(runtime.device.type, _TILE["cpu"]), _TILE_HALOS * network.halo)
+    output = torch.from_numpy(np.empty(image.shape, np.float32)).to(runtime.device)
     with torch.inference_mode(), runtime.autocast():
         for window in _tiles(image.shape[0], image.shape[1], tile, network.stride, runtime):
             top, left = int(window.top), int(window.left)
@@ -91,8 +91,14 @@ def render_image(
             check_rendered(network, rendered, window)
             target = output[top : top + window.height, left : left + window.width]
             inside = rendered[0, :, : target.shape[0], : target.shape[1]]
-            target[:] = inside.permute(1, 2, 0).float().clamp(0, 1).cpu().numpy()
-    return output
+            target.copy_(inside.permute(1, 2, 0)).clamp_(0, 1)
+    whole: FloatImage = output.cpu().numpy()
+    return whole
+
+
+def _describe(network: Network, pixels: Tensor, runtime: Runtime) -> Scene:
+    with torch.inference_mode(), runtime.autocast():
+        return network.describe(pixels.permute(2, 0, 1)[None])
 
 
 def check_rendered(network: Network, rendered: Tensor, window: Window) -> None:

@@ -21,6 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ispfit.backbones.histpyramid import HistPyramid, HistPyramidNetwork
 from ispfit.training.plan import TrainingPlan
+from ispfit.training.resident import ResidentImages
 from ispfit.training.sampling import describe_batch, draw_windows, gather
 
 IMAGES, SIDE, WINDOWS, WINDOW, HALO = 4, 512, 16, 32, 8
@@ -42,12 +43,13 @@ def network() -> HistPyramidNetwork:
 
 def our_step(ours: HistPyramidNetwork, images: list[np.ndarray]) -> Step:
     """As `ispfit.training.loop` does it, its windows away from the border, where alone the two agree."""
-    inputs, targets = images[:IMAGES], images[IMAGES:]
+    cpu = torch.device("cpu")
+    inputs, targets = (ResidentImages(part, cpu) for part in (images[:IMAGES], images[IMAGES:]))
     plan = TrainingPlan(1, 1e-3, IMAGES, WINDOWS, WINDOW, validation_fraction=0.0, seed=0)
     draw = draw_windows(IMAGES, 0, plan)
 
     def step() -> torch.Tensor:
-        batch = gather((inputs, targets), draw, ours, WINDOW, torch.device("cpu"))
+        batch = gather((inputs, targets), draw, ours, WINDOW, cpu)
         scene = describe_batch(ours, batch.images)
         rendered = ours.render(batch.pixels, scene.rows(batch.rows), batch.window)
         loss = (rendered - batch.targets).square().mean()

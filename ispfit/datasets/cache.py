@@ -13,31 +13,37 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ispfit.codes import SCALES, encode
 from ispfit.errors import FileError
 from ispfit.files import atomic_path
 from ispfit.images import Image, Shot, merge_shots
 
 __all__ = ["CachedImage", "cache_folder", "cached", "file_stamp"]
 
-_SCALES = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535, np.dtype(np.float32): 1}
-
 
 @dataclass(frozen=True)
 class CachedImage:
-    """An image in the cache: ``np.asarray`` reads its pixels, float32 H x W x 3 in [0, 1]; it holds none itself."""
+    """An image in the cache: ``np.asarray`` reads its pixels, float32 H x W x 3 in [0, 1]; it holds none itself.
+
+    `codes` are these pixels as they are kept, see `ispfit.codes`, mapped from the file: only what is used is read.
+    """
 
     file: Path
     shape: tuple[int, ...]
     shot: Shot
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        codes = _map(self.file)
-        scale = np.float32(_SCALES[codes.dtype])
+        codes = self.codes
+        scale = np.float32(SCALES[codes.dtype])
         pixels = np.asarray(codes) if scale == 1 else np.asarray(codes, np.float32) / scale
         return pixels.astype(dtype, copy=False) if dtype is not None else pixels
 
     def __len__(self) -> int:
         return self.shape[0]
+
+    @property
+    def codes(self) -> npt.NDArray[Any]:
+        return _map(self.file)
 
 
 def cached(path: Path, read: Callable[[Path], Image], shot: Shot) -> CachedImage:
@@ -59,7 +65,7 @@ def cached(path: Path, read: Callable[[Path], Image], shot: Shot) -> CachedImage
         with atomic_path(about) as temporary:
             temporary.write_text(json.dumps(asdict(image.shot)), encoding="utf-8")
         with atomic_path(file) as temporary:
-            np.save(temporary, _codes(np.asarray(image)))
+            np.save(temporary, encode(np.asarray(image)))
     return CachedImage(file, _map(file).shape, merge_shots(shot, _shot(about)))
 
 
@@ -92,17 +98,6 @@ def cache_folder() -> Path:
             f"{folder}: cannot be made ({error.strerror}); set ISPFIT_CACHE to a folder with room."
         ) from error
     return folder
-
-
-def _codes(pixels: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
-    """The pixels as the smallest integers that give them back exactly, or as they are."""
-    for dtype in (np.uint8, np.uint16):
-        scale = np.float32(_SCALES[np.dtype(dtype)])
-        codes = np.clip(np.rint(pixels * scale), 0, scale).astype(dtype)
-        if np.array_equal(codes.astype(np.float32) / scale, pixels):
-            result: npt.NDArray[Any] = codes
-            return result
-    return np.ascontiguousarray(pixels, np.float32)
 
 
 def _map(file: Path) -> npt.NDArray[Any]:

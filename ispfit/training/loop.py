@@ -25,6 +25,7 @@ from ispfit.runtime import Runtime, seeded
 from ispfit.training.checkpoint import Checkpoint, Progress
 from ispfit.training.plan import TrainingPlan, TrainingRecord
 from ispfit.training.ranks import Ranks
+from ispfit.training.resident import ResidentImages
 from ispfit.training.sampling import Batch, Draw, describe_batch, draw_windows, gather, split_pairs
 
 __all__ = ["OnEvaluation", "train"]
@@ -113,7 +114,8 @@ class _Run:
     def __init__(
         self, network: Network, inputs: Sequence[Image], targets: Sequence[Image], plan: TrainingPlan, runtime: Runtime
     ) -> None:
-        self.network, self.pairs, self.plan, self.runtime = network, (inputs, targets), plan, runtime
+        self.network, self.plan, self.runtime = network, plan, runtime
+        self.pairs = (ResidentImages(inputs, runtime.device), ResidentImages(targets, runtime.device))
         self.ranks = Ranks.current()
         self.ranks.check_batch(plan.batch_size)
         self.training, self.validation = split_pairs([shot.scene for shot in shots_of(inputs)], plan)

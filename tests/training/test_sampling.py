@@ -17,6 +17,7 @@ from ispfit.backbones.mlp import MLP
 from ispfit.datasets import make_camera_pairs
 from ispfit.images import Image
 from ispfit.training.plan import TrainingPlan
+from ispfit.training.resident import ResidentImages
 from ispfit.training.sampling import Draw, describe_batch, draw_windows, gather, split_pairs
 
 PLAN = TrainingPlan(10, 1e-3, batch_size=4, windows_per_image=3, window_size=8, validation_fraction=0.2, seed=7)
@@ -40,7 +41,11 @@ def numbered(height: int, width: int, offset: int = 0) -> Image:
 
 def pairs(*sizes: tuple[int, int]) -> Any:
     inputs = [numbered(height, width, index) for index, (height, width) in enumerate(sizes)]
-    return inputs, [image + 100 for image in inputs]
+    return resident(inputs, [image + 100 for image in inputs])
+
+
+def resident(*sides: Any) -> Any:
+    return tuple(ResidentImages(side, CPU) for side in sides)
 
 
 def grid_of_places(count: int) -> Any:
@@ -136,10 +141,9 @@ def test_images_of_unequal_size_share_a_batch() -> None:
 
 
 def test_read_only_images_of_workers_are_cut_too() -> None:
-    inputs, targets = pairs((12, 12))
-    for image in (*inputs, *targets):
-        image.flags.writeable = False
-    batch = gather((inputs, targets), draw_windows(1, 0, PLAN), LineNetwork(1), 4, CPU)
+    image = numbered(12, 12)
+    image.flags.writeable = False
+    batch = gather(resident([image], [image + 100]), draw_windows(1, 0, PLAN), LineNetwork(1), 4, CPU)
     assert torch.equal(batch.targets, batch.pixels + 100)
 
 
@@ -176,5 +180,5 @@ def test_the_split_follows_the_seed() -> None:
 def test_a_window_is_no_longer_than_the_longest_image() -> None:
     X, Y = make_camera_pairs(2, image_size=(24, 40), random_state=0)
     plan = TrainingPlan(1, 1e-3, 2, 1, 100_000, 0.0, 0)
-    batch = gather((X, Y), draw_windows(2, 0, plan), MLP().build(), plan.window_size, torch.device("cpu"))
+    batch = gather(resident(X, Y), draw_windows(2, 0, plan), MLP().build(), plan.window_size, CPU)
     assert batch.targets.shape[2:] == (40, 40)

@@ -1,0 +1,38 @@
+"""Pixels in as few bits as they need: float images whose values are 8-bit or 16-bit codes, and the codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["SCALES", "encode"]
+
+SCALES = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535, np.dtype(np.float32): 1}
+"""The code of 1, by how the codes are kept."""
+
+
+def encode(pixels: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+    """The smallest integers that give the pixels back exactly, or the pixels where none do.
+
+    Parameters
+    ----------
+    pixels : float32 in [0, 1], of any shape.
+
+    Returns
+    -------
+    uint8 codes of 1/255, uint16 codes of 1/65535, or float32.
+
+    Examples
+    --------
+    >>> encode(np.array([0, 0.2, 1], np.float32))
+    array([  0,  51, 255], dtype=uint8)
+    """
+    for dtype in (np.uint8, np.uint16):
+        scale = np.float32(SCALES[np.dtype(dtype)])
+        codes = np.clip(np.rint(pixels * scale), 0, scale).astype(dtype)
+        if np.array_equal(codes.astype(np.float32) / scale, pixels):
+            result: npt.NDArray[Any] = codes
+            return result
+    return np.ascontiguousarray(pixels, np.float32)
