@@ -11,7 +11,7 @@ from torch import Tensor
 from ispfit.backbone import Network, Scene, Window
 from ispfit.errors import BackboneError
 from ispfit.images import FloatImage
-from ispfit.runtime import Runtime
+from ispfit.runtime import Runtime, keep_memory
 
 __all__ = ["cut_windows", "describe_image", "reflect", "render_image"]
 
@@ -77,6 +77,7 @@ def render_image(
     -------
     float32 H x W x 3, clipped to [0, 1].
     """
+    keep_memory()
     pixels = _to_tensor(image, runtime)
     if scene is None:
         scene = _describe(network, pixels, runtime)

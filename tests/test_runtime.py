@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import platform
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -67,3 +70,31 @@ def test_threads_do_not_disturb_each_other_s_draws() -> None:
     with ThreadPoolExecutor(4) as threads:
         for seed, drawn in zip(seeds, threads.map(draw, seeds), strict=True):
             assert torch.equal(drawn, expected[seed])
+
+
+CHILD = """
+import resource, sys, torch
+from ispfit.runtime import keep_memory
+if sys.argv[1] == "keep":
+    keep_memory()
+
+def tile():
+    return [torch.empty(9 << 18).fill_(1) for _ in range(4)]
+
+for _ in range(3):
+    tile()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    tile()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have thresholds of their own")
+def test_memory_that_is_freed_is_kept() -> None:
+    """Blocks of 9 MiB, whose pages must be had anew only if they were given back."""
+    faults = [
+        int(subprocess.run([sys.executable, "-c", CHILD, how], check=True, capture_output=True, text=True).stdout)
+        for how in ("keep", "do not")
+    ]
+    assert faults[0] < faults[1] / 4

@@ -3,8 +3,8 @@
     python benchmarks/accuracy/table1.py -o OUTPUT [CAMERA ...] [options of `ispfit compare`]
 
 The same as `ispfit compare CAMERA ... -o OUTPUT` (by default the two virtual cameras in auto mode and one in manual),
-and then OUTPUT/table1.md with the paper's rows below ours. Its cameras are others: only the order of the methods
-can be compared, not the numbers.
+and then the paper's numbers; OUTPUT/table1.md has its rows below ours. Its cameras are others: only the order of the
+methods can be compared, not the numbers.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from pathlib import Path
 
 import click
 
+from ispfit.cli.common import table
 from ispfit.cli.compare import compare
 from ispfit.comparison import Comparison
+from ispfit.comparison.statistics import TITLES
 
 PAPER = {  # mean, median, min, max in dB
     "Canon 5D Mark III": {
@@ -79,9 +81,12 @@ def main() -> None:
         code = compare.invoke(context)
     output = context.params["output"]
     results = [json.loads(path.read_text()) for path in sorted((Path(output) / "runs").glob("*.json"))]
-    text = Comparison(results, context.params["reference"], PAPER).markdown()
-    (Path(output) / "table1.md").write_text(text, encoding="utf-8")
-    print(f"{Path(output) / 'table1.md'}")
+    comparison = Comparison(results, context.params["reference"], PAPER)
+    for direction, title in TITLES.items():
+        head = [f"{title}, as published", "mean", "median", "min", "max"]
+        print("", table(head, comparison.published_rows(direction)), sep="\n")
+    (Path(output) / "table1.md").write_text(comparison.markdown(), encoding="utf-8")
+    print(f"\n{Path(output) / 'table1.md'}")
     sys.exit(code)
 
 

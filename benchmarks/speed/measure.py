@@ -70,9 +70,11 @@ def resident_mib() -> float:
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
-def report(work: Callable[[], object]) -> None:
-    """Do something, print what it added to the peak and the time that it took."""
-    before, cpu, wall = resident_mib(), time.process_time(), time.perf_counter()
+def report(prepare: Callable[[], Callable[[], object]]) -> None:
+    """Prepare something and do it; print what both added to the peak and the time that doing it took."""
+    before = resident_mib()
+    work = prepare()
+    cpu, wall = time.process_time(), time.perf_counter()
     work()
     times = {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall}
     print(json.dumps({"peak_mib": resident_mib() - before} | times))

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ispfit.backbone import Backbone, Network, Scene, Window
 from ispfit.backbones.counts import check_counts
+from ispfit.backbones.initialisation import initialise_convolutions
 from ispfit.plugins import hookimpl
 
 __all__ = ["MLP"]
@@ -22,6 +23,7 @@ class MLP(Backbone):
     ----------
     hidden : nodes of each hidden layer.
     layers : how many hidden layers.
+    initialisation : of the weights, of which the paper says nothing: "he", "torch" or "gaussian".
 
     References
     ----------
@@ -30,14 +32,17 @@ class MLP(Backbone):
 
     name = "mlp"
 
-    def __init__(self, hidden: int = 64, layers: int = 2) -> None:
+    def __init__(self, hidden: int = 64, layers: int = 2, initialisation: str = "he") -> None:
         self.hidden = hidden
         self.layers = layers
+        self.initialisation = initialisation
 
     def build(self) -> Network:
         """A new network with random weights."""
         check_counts(self, hidden=1, layers=1)
-        return MLPNetwork(self.hidden, self.layers)
+        network = MLPNetwork(self.hidden, self.layers)
+        initialise_convolutions(network, self.initialisation)
+        return network
 
 
 class MLPNetwork(Network):
@@ -46,7 +51,7 @@ class MLPNetwork(Network):
     def __init__(self, hidden: int, layers: int) -> None:
         super().__init__()
         sizes = [3] + [hidden] * layers
-        blocks = [(nn.Conv2d(a, b, 1), nn.ReLU()) for a, b in pairwise(sizes)]
+        blocks = [(nn.Conv2d(a, b, 1), nn.ReLU(inplace=True)) for a, b in pairwise(sizes)]
         self.body = nn.Sequential(*(module for block in blocks for module in block), nn.Conv2d(sizes[-1], 3, 1))
 
     def render(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ispfit.backbone import Backbone, Network, Scene, Window
 from ispfit.backbones.counts import check_counts
+from ispfit.backbones.initialisation import initialise_convolutions
 from ispfit.plugins import hookimpl
 
 __all__ = ["SRCNN"]
@@ -21,8 +22,8 @@ class SRCNN(Backbone):
     Parameters
     ----------
     channels : features of each hidden layer; 64, as many as Dong et al. have in their first layer.
-    layers : how many convolutions (paper: 5); each adds a pixel to the halo. Weights start as in He et al., "Delving
-        Deep into Rectifiers", ICCV 2015, biases at 0.
+    layers : how many convolutions (paper: 5); each adds a pixel to the halo.
+    initialisation : of the weights: "he", "torch" or "gaussian" (as in Dong et al.: deviation 0.001).
 
     References
     ----------
@@ -32,14 +33,17 @@ class SRCNN(Backbone):
 
     name = "srcnn"
 
-    def __init__(self, channels: int = 64, layers: int = 5) -> None:
+    def __init__(self, channels: int = 64, layers: int = 5, initialisation: str = "he") -> None:
         self.channels = channels
         self.layers = layers
+        self.initialisation = initialisation
 
     def build(self) -> Network:
         """A new network with random weights."""
         check_counts(self, channels=1, layers=1)
-        return SRCNNNetwork(self.channels, self.layers)
+        network = SRCNNNetwork(self.channels, self.layers)
+        initialise_convolutions(network, self.initialisation)
+        return network
 
 
 class SRCNNNetwork(Network):
@@ -49,13 +53,8 @@ class SRCNNNetwork(Network):
         super().__init__()
         self.halo = layers
         sizes = [3] + [channels] * (layers - 1) + [3]
-        convolutions = [nn.Conv2d(a, b, 3) for a, b in pairwise(sizes)]
-        for convolution in convolutions:
-            nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
-            assert convolution.bias is not None
-            nn.init.zeros_(convolution.bias)
-        self.body = nn.Sequential(*(module for convolution in convolutions for module in (convolution, nn.ReLU())))
-        self.body.pop(-1)
+        layered = [module for a, b in pairwise(sizes) for module in (nn.Conv2d(a, b, 3), nn.ReLU(inplace=True))]
+        self.body = nn.Sequential(*layered[:-1])
 
     def render(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
         """Convolve; each layer consumes a pixel of the halo."""

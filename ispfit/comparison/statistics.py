@@ -110,11 +110,16 @@ class Comparison:
                     f"{runs[0]['weights']:,}",
                 ]
             )
-        for camera_, directions in self.published.items():
-            for name, numbers in directions.get(direction, {}).items():
-                cells = [f"{number:.2f}" for number in numbers]
-                rows.append([f"{name} (paper, {camera_})", cells[0], "", *cells[1:], *[""] * 5])
+        rows += [[name, mean, "", *rest, *[""] * 5] for name, mean, *rest in self.published_rows(direction)]
         return header, rows
+
+    def published_rows(self, direction: str) -> list[list[str]]:
+        """Name, mean, median, min and max of what was published."""
+        return [
+            [f"{name} (paper, {camera})", *(f"{number:.2f}" for number in numbers)]
+            for camera, directions in self.published.items()
+            for name, numbers in directions.get(direction, {}).items()
+        ]
 
     def markdown(self) -> str:
         """All tables."""

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any, TypeAlias
 
@@ -21,8 +18,9 @@ from ispfit.errors import TrainingError
 from ispfit.images import Image, ImagePairs, shots_of
 from ispfit.metrics import psnr_from_mse
 from ispfit.rendering import check_rendered
-from ispfit.runtime import Runtime, seeded
+from ispfit.runtime import Runtime, keep_memory, seeded
 from ispfit.training.checkpoint import Checkpoint, Progress
+from ispfit.training.interrupts import interruptible
 from ispfit.training.plan import TrainingPlan, TrainingRecord
 from ispfit.training.ranks import Ranks
 from ispfit.training.resident import ResidentImages
@@ -33,6 +31,7 @@ __all__ = ["OnEvaluation", "train"]
 OnEvaluation: TypeAlias = Callable[[TrainingRecord, dict[str, Tensor]], bool]
 
 _CLIP = 1.0
+_UNREAD = {"cpu": 1, "cuda": 32}  # losses that wait on the device: to read one, all work there must be done
 _VALIDATION_SEED = 2**31
 
 
@@ -78,6 +77,7 @@ def train(
     """
     if network.fits_pairs:
         return _fit_directly(network, inputs, targets)
+    keep_memory()
     run = _Run(network, inputs, targets, plan, runtime)
     weights = sum(parameter.numel() for parameter in network.parameters())
     identity = plan.as_dict() | {
@@ -92,7 +92,7 @@ def train(
         run.restore(saved)
     elif checkpoint and run.ranks.leads:  # a folder that cannot be written to is found out now, not in an hour
         checkpoint.write(run.progress(), identity)
-    with _bar(run, plan, label, verbose) as bar, _interruptible() as interrupted, seeded(plan.seed):
+    with _bar(run, plan, label, verbose) as bar, interruptible() as interrupted, seeded(plan.seed):
         while not run.done:
             run.step()
             if on_evaluation and run.evaluated and run.ranks.any(on_evaluation(run.record, run.best)):
@@ -127,6 +127,7 @@ class _Run:
         self.best = deepcopy(network.state_dict())
         self.at = 0
         self.losses: list[float] = []
+        self.unread: list[Tensor] = []
         self.news: dict[str, str] = {}
         self.done = plan.max_steps == 0
         self._started = time.monotonic()
@@ -148,8 +149,9 @@ class _Run:
         draw = draw_windows(len(self.training), number, plan, self.ranks.rank, self.ranks.world)
         self.network.train()
         loss = self._errors(Draw(self.training[draw.images], draw.places)).sum() / plan.batch_size
-        self.losses += self.ranks.total(float(loss.detach()))
-        self._check_finite("loss", self.losses[-1])
+        self.unread.append(loss.detach())
+        if len(self.unread) >= _UNREAD.get(self.runtime.device.type, _UNREAD["cuda"]):
+            self._read_losses()
         self.optimizer.zero_grad()
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self.ranks.add_gradients(self.parameters)
@@ -179,8 +181,18 @@ class _Run:
         check_rendered(self.network, rendered, batch.window)
         return rendered
 
+    def _read_losses(self) -> None:
+        """Wait for the device, and see whether the losses of the last steps are finite."""
+        if not self.unread:
+            return
+        values, self.unread = torch.stack(self.unread).double().tolist(), []
+        for value in self.ranks.total(*values):
+            self.losses.append(value)
+            self._check_finite("loss", value)
+
     def _evaluate(self) -> None:
         """Note the loss and the PSNR on the validation windows; keep the best weights; stop when they stay the best."""
+        self._read_losses()
         self._check_finite("sum of the weights", sum(float(weight.detach().sum()) for weight in self.parameters))
         loss, psnr = float(np.mean(self.losses)), self._validation_psnr()
         previous = self.record.best_psnr
@@ -224,6 +236,7 @@ class _Run:
 
     def progress(self) -> Progress:
         """Everything that the rest of the run depends on."""
+        self._read_losses()
         self.record.seconds += time.monotonic() - self._started
         self._started = time.monotonic()
         record = self.record.as_dict() | {"losses": self.losses}
@@ -262,32 +275,3 @@ def _bar(run: _Run, plan: TrainingPlan, label: str, verbose: bool) -> Any:
     return tqdm(
         total=plan.max_steps, initial=run.at, desc=label, unit="step", disable=None if verbose else True, leave=True
     )
-
-
-@contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """Turn Ctrl-C into an event, so that no step is cut in two; a second Ctrl-C does not wait.
-
-    So is whatever else the caller handles as Ctrl-C, such as the command line SIGTERM. A signal that is ignored or left
-    to the system stays so.
-    """
-    event = threading.Event()
-    previous: dict[int, Any] = {}
-    if threading.current_thread() is threading.main_thread():
-        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        previous = {number: handler for number, handler in handlers.items() if callable(handler)}
-
-    def restore() -> None:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-    def note(number: int, frame: Any) -> None:
-        event.set()
-        restore()
-
-    for number in previous:
-        signal.signal(number, note)
-    try:
-        yield event
-    finally:
-        restore()

@@ -141,6 +141,15 @@ def test_a_loss_that_explodes_says_what_to_do(rate: float) -> None:
         fit(Line(), toy_pairs(), replace(PLAN, learning_rate=rate))
 
 
+def test_losses_are_read_now_and_then_where_it_takes_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, at_once = fit(Line(), toy_pairs())
+    monkeypatch.setitem(loop._UNREAD, "cpu", 7)
+    _, later = fit(Line(), toy_pairs())
+    assert later.history == at_once.history
+    with pytest.raises(TrainingError, match="lower learning_rate"):
+        fit(Line(), toy_pairs(), replace(PLAN, learning_rate=1e30))
+
+
 @pytest.mark.parametrize("fraction", [0, 0.2])
 def test_weights_that_the_last_step_ruined_are_noticed(fraction: float) -> None:
     class Root(torch.nn.Module):

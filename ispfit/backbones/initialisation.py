@@ -1,0 +1,41 @@
+"""How the weights of a network of convolutions begin, where the paper does not say."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from ispfit.errors import InputError
+
+__all__ = ["initialise_convolutions"]
+
+_GAUSSIAN = 1e-3
+
+
+def initialise_convolutions(network: nn.Module, initialisation: str) -> None:
+    """Draw the weights of all convolutions anew.
+
+    Parameters
+    ----------
+    network : any module.
+    initialisation : "he" (He et al., "Delving Deep into Rectifiers", ICCV 2015), "torch" (what torch has for a layer:
+        uniform, a sixth of He's variance), or "gaussian" (deviation 0.001, Dong et al., ECCV 2014); biases are 0, but
+        for torch's.
+
+    Raises
+    ------
+    InputError
+        If it is none of these.
+    """
+    if initialisation not in ("he", "torch", "gaussian"):
+        raise InputError(f"initialisation: expected 'he', 'torch' or 'gaussian', got {initialisation!r}.")
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            if initialisation == "torch":
+                module.reset_parameters()
+                continue
+            if initialisation == "he":
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            else:
+                nn.init.normal_(module.weight, std=_GAUSSIAN)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
