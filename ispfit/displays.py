@@ -88,19 +88,22 @@ class ComparisonDisplay:
         self.comparison = comparison
 
     def plot(self) -> ComparisonDisplay:
-        """Draw a new figure. Boxes reach from quartile to quartile, whiskers to the worst and the best shot."""
+        """Draw a new figure. Boxes hold the middle half of the shots, whiskers all; triangles are means."""
         from matplotlib.figure import Figure
 
-        cameras, titles = self.comparison.cameras, {"forward": "raw to sRGB", "inverse": "sRGB to raw"}
+        from ispfit.comparison.statistics import TITLES
+
+        cameras = self.comparison.cameras
         self.figure_ = Figure(figsize=(11, 3.6 * len(cameras)), layout="constrained")
         axes = self.figure_.subplots(len(cameras), 2, squeeze=False)
         for line, camera in zip(axes, cameras, strict=True):
             names = self.comparison.backbones(camera)
-            for axis, (direction, title) in zip(line, titles.items(), strict=True):
+            for axis, (direction, title) in zip(line, TITLES.items(), strict=True):
                 values = [self.comparison.psnr(camera, name, direction) for name in names]
                 axis.boxplot(values, tick_labels=names, whis=(0, 100), showmeans=True)
                 axis.set_title(f"{camera}, {title}", fontsize=10)
                 axis.set_ylabel("PSNR, dB")
-                axis.tick_params(axis="x", labelrotation=25)
+                for label in axis.get_xticklabels():
+                    label.set(rotation=25, horizontalalignment="right")
                 axis.grid(axis="y", alpha=0.3)
         return self

@@ -7,7 +7,6 @@ a time. So a decoder that crashes, or does not come back, is known by its file; 
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 import warnings
@@ -16,7 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from joblib import Parallel, delayed
+from joblib import Parallel, cpu_count, delayed
 from joblib._parallel_backends import LokyBackend, MultiprocessingBackend, SequentialBackend, ThreadingBackend
 from joblib.externals.loky.process_executor import ProcessPoolExecutor, TerminatedWorkerError
 from joblib.parallel import get_active_backend
@@ -59,6 +58,7 @@ def run_jobs(
     label: str = "",
     unit: str = "file",
     describe: Callable[[Item], str] = str,
+    crash: str = "crashed its decoder, or ran out of memory; the file is damaged or of an unknown kind.",
 ) -> Outcome[Result]:
     """Call `work` on each item in worker processes; an item that fails is noted and sinks nothing.
 
@@ -71,17 +71,21 @@ def run_jobs(
     time_limit : seconds after which an item has failed.
     label, unit : of the progress bar, which only a terminal sees.
     describe : names an item where it crashed its worker or took too long.
+    crash : what is said of an item that ended its worker.
 
     Examples
     --------
+    >>> import os
     >>> outcome = run_jobs(os.path.getsize, [os.devnull, "/no/such/file"], jobs=1)
     >>> outcome.results
     [0]
     >>> outcome.failures
     ["[Errno 2] No such file or directory: '/no/such/file'"]
     """
-    jobs = min(jobs or (1 if len(items) < 4 else os.cpu_count() or 1), max(1, len(items)))
-    answers = _cluster_answers(work, items) if _on_cluster() else _answers(work, items, jobs, time_limit, describe)
+    jobs = min(jobs or (1 if len(items) < 4 else cpu_count()), max(1, len(items)))
+    answers = (
+        _cluster_answers(work, items) if _on_cluster() else _answers(work, items, jobs, time_limit, describe, crash)
+    )
     found: dict[int, tuple[Any, str | None]] = {}
     with warnings.catch_warnings(), tqdm(total=len(items), desc=label, unit=unit, disable=None) as bar:
         # Loky replaces a worker that has grown, and warns; where warnings are errors that ended its thread: a hang.
@@ -122,9 +126,10 @@ def _answers(
     jobs: int,
     time_limit: float,
     describe: Callable[[Item], str],
+    crash: str,
 ) -> Iterator[tuple[int, tuple[Any, str | None]]]:
     """Index, and result or failure, of each item as it is done."""
-    threads = max(1, (os.cpu_count() or 1) // jobs)
+    threads = max(1, (cpu_count()) // jobs)
     pending, running = iter(enumerate(items)), dict[Future[Any], _Task]()
     try:
         while True:
@@ -139,7 +144,7 @@ def _answers(
                 if future.done() or time.monotonic() >= task.deadline:
                     del running[future]
                     name = describe(items[task.index])
-                    yield task.index, _answer(future, task.worker, name, threads, time_limit)
+                    yield task.index, _answer(future, task.worker, name, threads, time_limit, crash)
     finally:
         for task in running.values():
             task.worker.shutdown(wait=False, kill_workers=True)
@@ -161,7 +166,7 @@ def _worker(threads: int) -> ProcessPoolExecutor:
 
 
 def _answer(
-    future: Future[Any], worker: ProcessPoolExecutor, name: str, threads: int, time_limit: float
+    future: Future[Any], worker: ProcessPoolExecutor, name: str, threads: int, time_limit: float, crash: str
 ) -> tuple[Any, str | None]:
     """Result or failure of a task that is done or late; a worker that is still good goes back to the idle ones."""
     if not future.done():
@@ -171,7 +176,7 @@ def _answer(
         answer: tuple[Any, str | None] = future.result()
     except TerminatedWorkerError:
         worker.shutdown(wait=False, kill_workers=True)
-        return None, f"{name}: crashed its decoder, or ran out of memory; the file is damaged or of an unknown kind."
+        return None, f"{name}: {crash}"
     _idle.setdefault(threads, []).append(worker)
     return answer
 

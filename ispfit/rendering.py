@@ -83,7 +83,8 @@ def render_image(
         scene = _describe(network, pixels, runtime)
     if tile is None:
         tile = max(_TILE.get(runtime.device.type, _TILE["cpu"]), _TILE_HALOS * network.halo)
-    output = torch.from_numpy(np.empty(image.shape, np.float32)).to(runtime.device)
+    on_cpu = runtime.device.type == "cpu"  # there torch need not know of the image
+    output = torch.from_numpy(np.empty(image.shape, np.float32)) if on_cpu else pixels.new_empty(image.shape)
     with torch.inference_mode(), runtime.autocast():
         for window in _tiles(image.shape[0], image.shape[1], tile, network.stride, runtime):
             top, left = int(window.top), int(window.left)

@@ -9,6 +9,7 @@ where it was if it is stopped.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -20,6 +21,7 @@ from ispfit.backbones.histpyramid import HistPyramid, HistPyramidNetwork
 from ispfit.comparison import Budget, Comparison, Run, prepare_camera, run_all
 
 REFERENCE = "paper"
+Encode = Callable[[Tensor], Tensor] | None
 
 
 class Ablated(HistPyramid):
@@ -28,7 +30,8 @@ class Ablated(HistPyramid):
     Parameters
     ----------
     without : "local" or "global" histograms, "histogram" at all, "learning" of the bins, "chromaticity" (histograms of
-        R, G, B in place of L, r, g), or nothing.
+        R, G, B in place of L, r, g), "overlap" of neighbours alone (w = 0.2, the paper's number taken literally, with
+        which votes hardly depend on the value), or nothing.
     """
 
     def __init__(
@@ -48,6 +51,8 @@ class Ablated(HistPyramid):
         network = HistPyramidNetwork(self)
         if self.without == "chromaticity":
             network.histogram = PlainHistogram(self.bins)
+        if self.without == "overlap":
+            torch.nn.init.constant_(network.histogram.widths, 0.2)
         if self.without == "learning":
             network.histogram.requires_grad_(False)
         if self.without in ("local", "histogram"):
@@ -66,8 +71,8 @@ class PlainHistogram(LearnableHistogram):
         offset = (rgb[:, :, None] - self.centers[:, :, None, None]).abs()
         return torch.relu(1 - offset * self.widths[:, :, None, None]).flatten(1, 2)
 
-    def mean(self, rgb: Tensor, row_weights: Tensor, column_weights: Tensor) -> Tensor:
-        return (self(rgb) * (row_weights[:, None] * column_weights)).sum((2, 3))
+    def mean(self, rgb: Tensor, row_weights: Tensor, column_weights: Tensor, encode: Encode = None) -> Tensor:
+        return (self(encode(rgb) if encode else rgb) * (row_weights[:, None] * column_weights)).sum((2, 3))
 
 
 def _silence(weight: torch.nn.Parameter, columns: slice = slice(None)) -> None:
@@ -76,7 +81,7 @@ def _silence(weight: torch.nn.Parameter, columns: slice = slice(None)) -> None:
     mask[:, columns] = 0
     with torch.no_grad():
         weight.mul_(mask)
-    weight.register_hook(lambda gradient: gradient * mask)
+    weight.register_hook(lambda gradient: gradient * mask.to(gradient.device))
 
 
 def variants(channels: int) -> dict[str, HistPyramid]:
@@ -89,6 +94,8 @@ def variants(channels: int) -> dict[str, HistPyramid]:
         "paper, without histogram": Ablated("histogram", channels=channels),
         "paper, fixed bins": Ablated("learning", channels=channels),
         "paper, R G B for L r g": Ablated("chromaticity", channels=channels),
+        "paper, w = 0.2": Ablated("overlap", channels=channels),
+        "paper, compressed": Ablated(channels=channels, gamma=2.2),
         "paper + skip": Ablated(channels=channels, skip=True),
         "paper + own votes": Ablated(channels=channels, own_votes=True),
         "paper + grids": Ablated(channels=channels, grids=(16, 4)),

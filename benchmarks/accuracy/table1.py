@@ -3,22 +3,22 @@
     python benchmarks/accuracy/table1.py -o OUTPUT [CAMERA ...] [options of `ispfit compare`]
 
 The same as `ispfit compare CAMERA ... -o OUTPUT` (by default the two virtual cameras in auto mode and one in manual),
-and then the paper's numbers; OUTPUT/table1.md has its rows below ours. Its cameras are others: only the order of the
-methods can be compared, not the numbers.
+with the network as published besides, and the paper's numbers below ours. Its cameras are others: only the order of the
+methods can be compared, not the numbers. In its tables HCN is our hypercolumn, "ours" is histpyramid.
 """
 
 from __future__ import annotations
 
-import json
-import sys
+from copy import copy
 from pathlib import Path
+from typing import Any
 
 import click
 
-from ispfit.cli.common import table
-from ispfit.cli.compare import compare
-from ispfit.comparison import Comparison
-from ispfit.comparison.statistics import TITLES
+from ispfit.backbones.histpyramid import HistPyramid
+from ispfit.cli import run
+from ispfit.cli.compare import compare, compare_cameras
+from ispfit.cli.fit import parse_settings
 
 PAPER = {  # mean, median, min, max in dB
     "Canon 5D Mark III": {
@@ -72,34 +72,27 @@ PAPER = {  # mean, median, min, max in dB
 }
 
 
-def main() -> None:
-    arguments = sys.argv[1:]
-    context = compare.make_context(
-        "table1.py", list(arguments) if _names_cameras(arguments) else [*CAMERAS, *arguments]
-    )
-    with context:
-        code = compare.invoke(context)
-    output = context.params["output"]
-    results = [json.loads(path.read_text()) for path in sorted((Path(output) / "runs").glob("*.json"))]
-    comparison = Comparison(results, context.params["reference"], PAPER)
-    for direction, title in TITLES.items():
-        head = [f"{title}, as published", "mean", "median", "min", "max"]
-        print("", table(head, comparison.published_rows(direction)), sep="\n")
-    (Path(output) / "table1.md").write_text(comparison.markdown(), encoding="utf-8")
-    print(f"\n{Path(output) / 'table1.md'}")
-    sys.exit(code)
-
-
 CAMERAS = ("virtual-a", "virtual-b", "synthetic-manual")
 
 
-def _names_cameras(arguments: list[str]) -> bool:
-    """Whether a camera is among the arguments, or help is asked for."""
-    try:
-        return bool(compare.make_context("table1.py", list(arguments), resilient_parsing=True).params.get("cameras"))
-    except click.ClickException:
-        return True
+def table1(cameras: tuple[str, ...], output: Path, **options: Any) -> int:
+    channels = parse_settings(options["settings"]).get("histpyramid.channels", HistPyramid().channels)
+    return compare_cameras(
+        cameras or CAMERAS,
+        output,
+        variants={"histpyramid as published": HistPyramid.paper(channels=channels)},
+        published=PAPER,
+        **options,
+    )
+
+
+def command() -> click.Command:
+    """`ispfit compare` with cameras of its own."""
+    parameters = [copy(parameter) for parameter in compare.params]
+    for parameter in parameters:
+        parameter.required = parameter.required and parameter.name != "cameras"
+    return click.Command("table1.py", params=parameters, callback=table1, help=__doc__)
 
 
 if __name__ == "__main__":
-    main()
+    run(command())

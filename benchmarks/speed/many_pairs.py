@@ -2,7 +2,8 @@
 
     python benchmarks/speed/many_pairs.py [--counts 100 1000 10000] [--steps 200] [--json FILE]
 
-Small synthetic pairs. The cache is filled before; each count is trained in a process of its own.
+Small synthetic pairs. The cache is filled before; each count is trained in processes of its own, whose steps look at as
+many pairs in all: four each.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -50,6 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--counts", type=int, nargs="+", default=[100, 1000, 10000])
     parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=3, help="processes of each count; medians are told")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--train", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -65,11 +68,15 @@ def main() -> None:
             write_pairs_csv(folder / "pairs.csv", rows)
             environment = os.environ | {"ISPFIT_CACHE": str(folder / "cache")}
             command = [sys.executable, __file__, "--train", name, "--steps"]
-            for steps in (1, arguments.steps):  # the first fills the cache
-                done = subprocess.run(
-                    [*command, str(steps)], env=environment, check=True, capture_output=True, text=True
+            runs = [
+                json.loads(
+                    subprocess.run(
+                        [*command, str(steps)], env=environment, check=True, capture_output=True, text=True
+                    ).stdout.splitlines()[-1]
                 )
-            found.append(json.loads(done.stdout.splitlines()[-1]))
+                for steps in (1, *[arguments.steps] * arguments.rounds)  # the first fills the cache
+            ][1:]
+            found.append({name: statistics.median(run[name] for run in runs) for name in runs[0]})
     rows = [
         [
             f"{each['pairs']:,}",

@@ -2,8 +2,9 @@
 
     python benchmarks/speed/training_step.py [--rounds 7] [--json FILE]
 
-Ours against `naive`, which computes the same function and the same gradients. Images, windows and weights are the same;
-the peaks are of processes of their own that hold the same images.
+Ours against `naive`, which computes the same function and the same gradients. Images, windows and weights are the same
+(but for windows at an image's edge, which naive gets 2 pixels further in, as it has no padding for them); the peaks are
+of processes of their own that hold the same images.
 """
 
 from __future__ import annotations
@@ -15,16 +16,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measure import alone, gemm_rate, interleaved, machine, markdown, report
+from measure import alone, interleaved, machine, markdown, report
 from naive import RING, NaiveHistPyramid
 from torch.utils.flop_counter import FlopCounterMode
 
 from ispfit.backbones.histpyramid import HistPyramid, HistPyramidNetwork
+from ispfit.runtime import keep_memory
 from ispfit.training.plan import TrainingPlan
 from ispfit.training.resident import ResidentImages
-from ispfit.training.sampling import describe_batch, draw_windows, gather
+from ispfit.training.sampling import Batch, describe_batch, draw_windows, gather
 
-IMAGES, SIDE, WINDOWS, WINDOW, HALO = 4, 512, 16, 32, 8
+IMAGES, SIDE, WINDOWS, WINDOW = 4, 512, 16, 32
+CPU = torch.device("cpu")
+GEMM = 2048
 
 Step = Callable[[], torch.Tensor]
 
@@ -41,15 +45,20 @@ def network() -> HistPyramidNetwork:
     return built
 
 
-def our_step(ours: HistPyramidNetwork, images: list[np.ndarray]) -> Step:
-    """As `ispfit.training.loop` does it, its windows away from the border, where alone the two agree."""
-    cpu = torch.device("cpu")
-    inputs, targets = (ResidentImages(part, cpu) for part in (images[:IMAGES], images[IMAGES:]))
+def drawn(ours: HistPyramidNetwork, images: list[np.ndarray]) -> Callable[[], Batch]:
+    """The windows of a step as `ispfit.training.loop` draws and cuts them."""
+    pairs = tuple(ResidentImages(part, CPU) for part in (images[:IMAGES], images[IMAGES:]))
     plan = TrainingPlan(1, 1e-3, IMAGES, WINDOWS, WINDOW, validation_fraction=0.0, seed=0)
     draw = draw_windows(IMAGES, 0, plan)
+    return lambda: gather(pairs, draw, ours, WINDOW, CPU)
+
+
+def our_step(ours: HistPyramidNetwork, images: list[np.ndarray]) -> Step:
+    """As `ispfit.training.loop` does it."""
+    cut = drawn(ours, images)
 
     def step() -> torch.Tensor:
-        batch = gather((inputs, targets), draw, ours, WINDOW, cpu)
+        batch = cut()
         scene = describe_batch(ours, batch.images)
         rendered = ours.render(batch.pixels, scene.rows(batch.rows), batch.window)
         loss = (rendered - batch.targets).square().mean()
@@ -60,13 +69,15 @@ def our_step(ours: HistPyramidNetwork, images: list[np.ndarray]) -> Step:
     return step
 
 
-def naive_step(naive: NaiveHistPyramid, images: list[np.ndarray]) -> Step:
+def naive_step(ours: HistPyramidNetwork, images: list[np.ndarray]) -> Step:
+    naive, batch = NaiveHistPyramid.of(ours), drawn(ours, images)()
+    order = draw_order(images, batch)
     inputs, targets = (
-        torch.from_numpy(np.stack(part)).permute(0, 3, 1, 2).contiguous() for part in (images[:IMAGES], images[IMAGES:])
+        torch.from_numpy(np.stack([part[index] for index in order])).permute(0, 3, 1, 2).contiguous()
+        for part in (images[:IMAGES], images[IMAGES:])
     )
-    rng = np.random.default_rng(0)
-    rows = torch.arange(IMAGES).repeat_interleave(WINDOWS)
-    top, left = torch.from_numpy(rng.integers(RING, SIDE - WINDOW - RING, (2, IMAGES * WINDOWS)))
+    rows = batch.rows
+    top, left = (corner.clamp(RING, SIDE - WINDOW - RING) for corner in (batch.window.top, batch.window.left))
     y, x = (corner[:, None] + torch.arange(WINDOW) for corner in (top, left))
     target = targets.permute(0, 2, 3, 1)
 
@@ -81,6 +92,23 @@ def naive_step(naive: NaiveHistPyramid, images: list[np.ndarray]) -> Step:
     return step
 
 
+def draw_order(images: list[np.ndarray], batch: Batch) -> list[int]:
+    """Which image each row of a batch's images is."""
+    return [
+        next(index for index, image in enumerate(images[:IMAGES]) if np.array_equal(image, drawn_image))
+        for drawn_image in batch.images
+    ]
+
+
+def share_of_convolutions(step: Step) -> float:
+    """Of the CPU time of a step, forward and backward."""
+    step()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
+        step()
+    times = {event.key: event.self_cpu_time_total for event in profiler.key_averages()}
+    return sum(time for key, time in times.items() if "convolution" in key) / sum(times.values())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
@@ -88,12 +116,14 @@ def main() -> None:
     parser.add_argument("--peak", choices=["ours", "naive"], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     images, ours = pairs(), network()
-    steps = {"ours": our_step(ours, images), "naive": naive_step(NaiveHistPyramid.of(ours), images)}
+    keep_memory()  # for both, as training does
+    steps = {"ours": our_step(ours, images), "naive": naive_step(ours, images)}
     if arguments.peak:
         report(lambda: steps[arguments.peak])
         return
-    times = interleaved(steps, arguments.rounds)
-    rate = gemm_rate()
+    a, b = torch.rand(2, GEMM, GEMM)
+    times = interleaved(steps | {"gemm": lambda: a @ b}, arguments.rounds)
+    rate = 2 * GEMM**3 / times["gemm"]["wall"]
     peaks = {name: alone("training_step.py", "--peak", name)["peak_mib"] for name in steps}
     rows = []
     result: dict[str, object] = {"machine": machine(), "gemm_gflops": rate / 1e9, "steps": {}}
@@ -102,13 +132,34 @@ def main() -> None:
             step()
         flops = counter.get_total_flops()
         arithmetic = flops / rate / times[name]["wall"]
-        figures = times[name] | {"peak_mib": peaks[name], "gflop": flops / 1e9, "share_at_gemm_rate": arithmetic}
+        share = share_of_convolutions(step)
+        figures = (
+            times[name]
+            | {"share_of_convolutions": share}
+            | {"peak_mib": peaks[name], "gflop": flops / 1e9, "share_at_gemm_rate": arithmetic}
+        )
         result["steps"] |= {name: figures}  # type: ignore[operator]
         ratios = times["naive"]["cpu"] / times[name]["cpu"], peaks[name] / peaks["naive"]
         cells = (f"{times[name]['cpu']:.3f} s", f"{ratios[0]:.2f} x", f"{times[name]['wall']:.3f} s")
-        memory = (f"{peaks[name]:.0f} MiB", f"{ratios[1]:.2f}", f"{flops / 1e9:.1f}", f"{100 * arithmetic:.0f} %")
+        memory = (
+            f"{peaks[name]:.0f} MiB",
+            f"{ratios[1]:.2f}",
+            f"{100 * share:.0f} %",
+            f"{flops / 1e9:.1f}",
+            f"{100 * arithmetic:.0f} %",
+        )
         rows.append([name, *cells, *memory])
-    head = ["step", "CPU", "faster", "wall", "peak", "of naive", "GFLOP", "of the matrix-product rate"]
+    head = [
+        "step",
+        "CPU",
+        "faster",
+        "wall",
+        "peak",
+        "of naive",
+        "in convolutions",
+        "GFLOP",
+        "at the matrix-product rate",
+    ]
     print(markdown(head, rows), f"\n{machine()}, {rate / 1e9:.0f} GFLOP/s in a matrix product", sep="\n")
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=1))

@@ -108,7 +108,12 @@ def plot(result: dict[str, dict[str, dict[str, float]]], rate: float, path: Path
     for name, points in curves.items():
         axes.loglog(*zip(*sorted(points), strict=True), "o-", label=name)
     line = [height * width / 1e6 for height, width in SIZES.values()]
-    multiplications = sum(layer.weight.numel() for layer in paper().modules() if isinstance(layer, torch.nn.Conv2d))
+    coarser = {"mix_half": 4, "mix_quarter": 16}  # pixels a value
+    multiplications = sum(
+        layer.weight.numel() / coarser.get(name, 1)
+        for name, layer in paper().named_modules()
+        if isinstance(layer, torch.nn.Conv2d)
+    )
     axes.loglog(
         line, [2 * multiplications * at * 1e6 / rate for at in line], "k--", label="roofline: matrix-product rate"
     )

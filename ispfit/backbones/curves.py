@@ -63,7 +63,7 @@ def fit_monotone(x: _Array, y: _Array, count: int, weights: Any = None) -> _Arra
 
     Isotonic regression (M. Ayer et al., "An Empirical Distribution Function for Sampling with Incomplete Information",
     1955) of the means around each node; its flat steps are bridged by straight lines between their middles, and it
-    goes on as a straight line where there are no points.
+    goes on as a straight line where there are no points, through black where there is one only.
     """
     last = count - 1
     place = np.clip(x, 0, 1) * last
@@ -77,9 +77,14 @@ def fit_monotone(x: _Array, y: _Array, count: int, weights: Any = None) -> _Arra
         middle = np.bincount(near, nearness * np.tile(x, 2), count) / total
         mean = np.bincount(near, nearness * np.tile(y, 2), count) / total
     known = total > 1e-9 * total.sum()
-    monotone = IsotonicRegression().fit_transform(middle[known], mean[known], sample_weight=total[known])
+    monotone = mean[known]
+    if known.any():
+        monotone = IsotonicRegression().fit_transform(middle[known], monotone, sample_weight=total[known])
     levels, steps = np.unique(monotone, return_inverse=True)
     size = np.bincount(steps, total[known])
+    if len(levels) < 2:  # one point: the line to it from black, or the identity
+        x0, y0 = float(middle[known].mean()) if known.any() else 0.0, float(levels.sum())
+        return np.linspace(0, 1, count) * (y0 / x0 if min(x0, y0) > _LEAST_SLOPE else 1.0)
     centre = np.bincount(steps, total[known] * middle[known]) / size
     return _extended(centre, levels, np.linspace(0, 1, count))
 

@@ -68,7 +68,8 @@ class FCNNetwork(Network):
         for score, enlarge, finer in zip(list(self.score)[1:], list(self.enlarge)[:2], pooled, strict=True):
             size = (2 * size[0], 2 * size[1])
             output = _inner(enlarge(output), size) + score(_inner(finer, size))
-        last: Tensor = self.enlarge[2](output)
+        with torch.autocast(pixels.device.type, enabled=False):  # 8 bits of an output are not enough
+            last: Tensor = self.enlarge[2](output.float())
         return last[:, :, 2:-2, 2:-2]
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from ispfit.color import rgb_to_lrg
 
@@ -46,13 +48,16 @@ class LearnableHistogram(nn.Module):
         offset = (rgb_to_lrg(rgb, axis=1)[:, :, None] - self.centers[:, :, None, None]).abs()
         return (offset * -self.widths[:, :, None, None]).add_(1).relu_().flatten(1, 2)
 
-    def mean(self, rgb: Tensor, row_weights: Tensor, column_weights: Tensor) -> Tensor:
+    def mean(
+        self, rgb: Tensor, row_weights: Tensor, column_weights: Tensor, encode: Callable[[Tensor], Tensor] | None = None
+    ) -> Tensor:
         """Weighted mean of the votes over whole images, without ever holding a map of them.
 
         Parameters
         ----------
         rgb : (N, 3, H, W) in [0, 1], of any size.
         row_weights, column_weights : (H,) and (W,); a pixel weighs the product of its two.
+        encode : what the votes are of, pixel by pixel, such as a compressed encoding; None is `rgb` itself.
 
         Returns
         -------
@@ -60,14 +65,14 @@ class LearnableHistogram(nn.Module):
         """
         if rgb.requires_grad:  # somebody differentiates by the image: the plain way
             weights = row_weights[:, None] * column_weights
-            mean: Tensor = (self(rgb) * weights).sum((2, 3))
+            mean: Tensor = (self(encode(rgb) if encode else rgb) * weights).sum((2, 3))
             return mean
         bins: list[Tensor] = [self.centers, self.widths]
         if not torch.is_grad_enabled():
             bins = [parameter.detach() for parameter in bins]  # else their derivatives are summed all the same
         with torch.autocast(rgb.device.type, enabled=False):  # a sum of a million votes needs float32
             votes: Tensor = _MeanVotes.apply(  # type: ignore[no-untyped-call]
-                rgb, row_weights, column_weights, *bins
+                rgb, row_weights, column_weights, *bins, encode
             )
         return votes.flatten(1)
 
@@ -80,7 +85,15 @@ class _MeanVotes(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, rgb: Tensor, rows: Tensor, columns: Tensor, centers: Tensor, widths: Tensor) -> Tensor:
+    def forward(
+        ctx: Any,
+        rgb: Tensor,
+        rows: Tensor,
+        columns: Tensor,
+        centers: Tensor,
+        widths: Tensor,
+        encode: Callable[[Tensor], Tensor] | None,
+    ) -> Tensor:
         need_gradient = ctx.needs_input_grad[3] or ctx.needs_input_grad[4]
         bins = centers.shape[1]
         votes, inside, sign = torch.zeros(3, len(rgb), 3, bins, device=rgb.device)
@@ -88,7 +101,10 @@ class _MeanVotes(torch.autograd.Function):
         for top in range(0, rgb.shape[2], strip):
             weights = (rows[top : top + strip, None] * columns).flatten()
             for n, image in enumerate(rgb[:, :, top : top + strip]):
-                offset = rgb_to_lrg(image.float(), axis=0).flatten(1)[:, None] - centers[:, :, None]
+                offset = (
+                    rgb_to_lrg(encode(image.float()) if encode else image.float(), axis=0).flatten(1)[:, None]
+                    - centers[:, :, None]
+                )
                 vote = offset.abs().mul_(-widths[:, :, None]).add_(1).relu_()
                 votes[n] += vote @ weights
                 if need_gradient:
@@ -100,7 +116,8 @@ class _MeanVotes(torch.autograd.Function):
         return result
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Any) -> tuple[Tensor | None, ...]:
         by_center, by_width = ctx.saved_tensors
         (gradient,) = gradients
-        return None, None, None, (gradient * by_center).sum(0), (gradient * by_width).sum(0)
+        return None, None, None, (gradient * by_center).sum(0), (gradient * by_width).sum(0), None

@@ -13,6 +13,7 @@ from ispfit.backbone import Backbone, Network, Scene, Window
 from ispfit.backbones.grids import sample_grids
 from ispfit.backbones.histogram import LearnableHistogram
 from ispfit.backbones.pooling import average_3x3, pooling_weights
+from ispfit.backbones.precision import Float32Conv2d
 from ispfit.backbones.samples import Colors, sample_colors
 from ispfit.errors import InputError
 from ispfit.images import Image
@@ -83,12 +84,11 @@ class HistPyramid(Backbone):
         for name, least in (("bins", 2), ("channels", 1), ("gamma", 1)):
             if not getattr(self, name) >= least:
                 raise InputError(f"HistPyramid: expected {name} >= {least}, got {getattr(self, name)}.")
-        if not self.grids and self.gamma != 1:
+        listed = isinstance(self.grids, list | tuple)
+        if not listed or any(not 1 <= cells <= _THUMBNAIL for cells in self.grids):
             raise InputError(
-                "HistPyramid: expected gamma = 1 without grids: Φ is then streamed from the image as it is."
+                f"HistPyramid: expected grids to be a list of 1 to {_THUMBNAIL} cells a side, got {self.grids}."
             )
-        if any(not 1 <= cells <= _THUMBNAIL for cells in self.grids):
-            raise InputError(f"HistPyramid: expected grids of 1 to {_THUMBNAIL} cells a side, got {self.grids}.")
         return HistPyramidNetwork(self)
 
     def initialise(self, network: Network, pairs: Iterable[tuple[Image, Image]]) -> None:
@@ -121,7 +121,10 @@ class HistPyramidNetwork(Network):
         self.mix_grids = nn.ModuleList(nn.Conv2d(votes, channels, 1, bias=False) for _ in self.grids)
         self.mix_global = nn.Linear(votes, channels, bias=False)
         self.body = nn.Sequential(
-            nn.ReLU(inplace=True), _centered(channels, channels), nn.ReLU(inplace=True), _centered(channels, 3)
+            nn.ReLU(inplace=True),
+            _centered(nn.Conv2d(channels, channels, 3)),
+            nn.ReLU(inplace=True),
+            _centered(Float32Conv2d(channels, 3, 3)),
         )
         self.skip = _Skip() if settings.skip else None
 
@@ -133,7 +136,7 @@ class HistPyramidNetwork(Network):
         """
         if not self.grids:
             rows, columns = (pooling_weights(size, _STRIDES, image.device) for size in image.shape[2:])
-            return Scene(histogram=self.histogram.mean(self._compress(image), rows, columns))
+            return Scene(histogram=self.histogram.mean(image, rows, columns, self._compress))
         votes = self.histogram(self._compress(adaptive_avg_pool2d(image, _THUMBNAIL)))
         parts = {f"grid{cells}": adaptive_avg_pool2d(votes, cells) for cells in self.grids}
         return Scene(histogram=votes.mean((2, 3)), **parts)
@@ -199,9 +202,9 @@ class _Skip(nn.Module):
         return torch.cat([pixels, pixels * pixels, (pixels + _FLOOR).sqrt()], 1)
 
 
-def _centered(inputs: int, outputs: int) -> nn.Conv2d:
-    """A 3 x 3 convolution that starts as a 1 x 1: cameras map pixels, and what starts by blurring learns late."""
-    convolution, pixelwise = nn.Conv2d(inputs, outputs, 3), nn.Conv2d(inputs, outputs, 1)
+def _centered(convolution: nn.Conv2d) -> nn.Conv2d:
+    """The 3 x 3 convolution, starting as a 1 x 1: cameras map pixels, and what starts by blurring learns late."""
+    pixelwise = nn.Conv2d(convolution.in_channels, convolution.out_channels, 1)
     with torch.no_grad():
         convolution.weight.zero_()
         convolution.weight[:, :, 1, 1] = pixelwise.weight[:, :, 0, 0]

@@ -7,6 +7,7 @@ from torch.nn.functional import interpolate
 
 from ispfit.backbone import Backbone, Network, Scene, Window
 from ispfit.backbones.counts import check_counts
+from ispfit.backbones.precision import Float32Conv2d
 from ispfit.backbones.vgg import VGG, VGGBackbone
 from ispfit.plugins import hookimpl
 
@@ -60,7 +61,7 @@ class HypercolumnNetwork(Network):
         self.mix = nn.ModuleList(
             nn.Conv2d(channels, hidden, 1, bias=level == 0) for level, channels in enumerate(self.trunk.channels)
         )
-        self.regress = nn.Sequential(nn.ReLU(), nn.Conv2d(hidden, hidden, 1), nn.ReLU(), nn.Conv2d(hidden, 3, 1))
+        self.regress = nn.Sequential(nn.ReLU(), nn.Conv2d(hidden, hidden, 1), nn.ReLU(), Float32Conv2d(hidden, 3, 1))
 
     def render(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
         """Mix each level at its own resolution, enlarge and add from coarse to fine, then regress."""

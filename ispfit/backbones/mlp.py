@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ispfit.backbone import Backbone, Network, Scene, Window
 from ispfit.backbones.counts import check_counts
 from ispfit.backbones.initialisation import initialise_convolutions
+from ispfit.backbones.precision import Float32Conv2d
 from ispfit.plugins import hookimpl
 
 __all__ = ["MLP"]
@@ -52,7 +53,7 @@ class MLPNetwork(Network):
         super().__init__()
         sizes = [3] + [hidden] * layers
         blocks = [(nn.Conv2d(a, b, 1), nn.ReLU(inplace=True)) for a, b in pairwise(sizes)]
-        self.body = nn.Sequential(*(module for block in blocks for module in block), nn.Conv2d(sizes[-1], 3, 1))
+        self.body = nn.Sequential(*(module for block in blocks for module in block), Float32Conv2d(sizes[-1], 3, 1))
 
     def render(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
         """Map each pixel on its own."""

@@ -24,6 +24,7 @@ _CODES = 256
 _DULL = 2.0  # power by which colours count for less as they are more saturated: gamut mapping moves these
 _KNOTS = 16  # of the response while it is fitted; a cubic joins them
 _ROUNDS = 10
+_LEAST = 1e-3
 _CLIPPED = 2.5 / 255  # codes so near to black or white do not tell what the camera was given
 _SATURATED = 0.99
 _CELLS = 40  # a side of the cube in which colours are averaged before the gamut is fitted
@@ -130,8 +131,9 @@ class _Inverse(Network):
 
 def _colorwise(function: Callable[[Tensor], Tensor], pixels: Tensor) -> Tensor:
     """Apply a map of colours (n, 3) to images (N, 3, H, W)."""
-    colors = pixels.movedim(1, -1)
-    mapped = function(colors.reshape(-1, 3))
+    colors = pixels.float().movedim(1, -1)
+    with torch.autocast(pixels.device.type, enabled=False):
+        mapped = function(colors.reshape(-1, 3))
     return mapped.reshape(colors.shape).movedim(-1, 1).contiguous()
 
 
@@ -148,20 +150,22 @@ def _matrix_and_response(raw: Colors, srgb: Colors) -> tuple[Colors, Colors]:
     codes = np.linspace(0, 1, _CODES)
     standard = np.asarray(srgb_to_linear(codes))
     nodes = np.repeat(standard[:, None], 3, 1)
-    dull = (raw.min(1) / raw.max(1).clip(1e-6)) ** _DULL
+    dull = ((raw.min(1) / raw.max(1).clip(1e-6)) ** _DULL).clip(_LEAST)
     weights = dull
     matrix = np.eye(3)
+    prior = _LEAST * np.eye(3)  # colours that all look alike do not tell a matrix: the identity then
     for _ in range(_ROUNDS):
         linear = np.stack([np.interp(srgb[:, c], codes, nodes[:, c]) for c in range(3)], 1)
         encoded = weights / (linear.mean(1) + _FLOOR)
-        matrix = np.linalg.lstsq(raw * encoded[:, None], linear * encoded[:, None], rcond=None)[0].T
+        rows, wanted = (np.concatenate([side * encoded[:, None], prior]) for side in (raw, linear))
+        matrix = np.linalg.lstsq(rows, wanted, rcond=None)[0].T
         mapped = raw @ matrix.T
         error = np.linalg.norm(mapped - linear, axis=1) / (linear.mean(1) + _FLOOR)
         weights = dull / (1 + (error / (1.5 * np.median(error) + 1e-9)) ** 2)
         for c in range(3):
             knots = fit_monotone(srgb[:, c], mapped[:, c], _KNOTS, weights**2)
             curve = PchipInterpolator(np.linspace(0, 1, _KNOTS), knots)(codes)
-            factor = 1 / max(curve[-1], 1e-6)
+            factor = 1 / curve[-1] if curve[-1] > _LEAST else 1.0
             nodes[:, c] = np.maximum(curve * factor, 0)
             matrix[c] *= factor
     return matrix, nodes

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import avg_pool1d, avg_pool2d
 
 __all__ = ["average_3x3", "pooling_weights"]
@@ -43,6 +44,7 @@ class _Average(torch.autograd.Function):
         return summed.mul_(1 / 9)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Any) -> tuple[Tensor, None]:
         spread: Tensor = gradients[0] / 9
         for axis in (3, 2):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ispfit.backbone import Backbone, Network, Scene, Window
 from ispfit.backbones.counts import check_counts
 from ispfit.backbones.initialisation import initialise_convolutions
+from ispfit.backbones.precision import Float32Conv2d
 from ispfit.plugins import hookimpl
 
 __all__ = ["SRCNN"]
@@ -53,8 +54,8 @@ class SRCNNNetwork(Network):
         super().__init__()
         self.halo = layers
         sizes = [3] + [channels] * (layers - 1) + [3]
-        layered = [module for a, b in pairwise(sizes) for module in (nn.Conv2d(a, b, 3), nn.ReLU(inplace=True))]
-        self.body = nn.Sequential(*layered[:-1])
+        layered = [module for a, b in pairwise(sizes[:-1]) for module in (nn.Conv2d(a, b, 3), nn.ReLU(inplace=True))]
+        self.body = nn.Sequential(*layered, Float32Conv2d(sizes[-2], 3, 3))
 
     def render(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
         """Convolve; each layer consumes a pixel of the halo."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterable
+from http.client import HTTPException
 from pathlib import Path
-from pickle import UnpicklingError
 from urllib.error import URLError
 
 import safetensors
@@ -26,6 +25,7 @@ LEVELS = ((0, 2), (5, 7), (10, 12, 14), (17, 19, 21))
 URL = "https://download.pytorch.org/models/vgg16-397923af.pth"
 """ImageNet weights of torchvision; the name has the first digits of the file's SHA-256."""
 
+_WIDEST = 16
 _CHANNELS = (64, 128, 256, 512)
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -96,9 +96,15 @@ class VGGBackbone(Backbone):
     width: float
 
     def check_width(self) -> None:
-        """Raise an `InputError` where there would be no channels."""
-        if not self.width > 0:
-            raise InputError(f"{type(self).__name__}: expected width > 0, got {self.width}.")
+        """Raise an `InputError` where there would be no channels, or others than the weights have."""
+        name = type(self).__name__
+        number = isinstance(self.width, int | float) and not isinstance(self.width, bool)
+        if not (number and 0 < self.width <= _WIDEST):
+            raise InputError(f"{name}: expected 0 < width <= {_WIDEST}, got {self.width!r}.")
+        if not isinstance(self.weights, str | None):
+            raise InputError(f'{name}: expected weights to be None, "imagenet" or a path, got {self.weights!r}.')
+        if self.weights is not None and self.width != 1:
+            raise InputError(f"{name}: expected width = 1 for published weights, got {self.width}.")
 
     def initialise(self, network: Network, pairs: Iterable[tuple[Image, Image]]) -> None:
         """Load the weights that were asked for."""
@@ -136,17 +142,19 @@ def load_weights(vgg: VGG, weights: str) -> None:
 
 
 def _download() -> dict[str, Tensor]:
+    place = Path(torch.hub.get_dir(), "checkpoints", URL.rsplit("/", 1)[1])
     try:
         found: dict[str, Tensor] = torch.hub.load_state_dict_from_url(
             URL, map_location="cpu", progress=False, check_hash=True, weights_only=True
         )
-    except (URLError, TimeoutError, ConnectionError) as error:
+    except (URLError, HTTPException, TimeoutError, ConnectionError) as error:
         raise FileError(
-            f"{URL}: cannot be downloaded: {error}. Fetch the file where there is a network, and give its path as "
-            "weights; or train from random weights with weights=None."
+            f"{URL}: cannot be downloaded: {_reason(error)}. Fetch the file where there is a network, and give its "
+            "path as weights; or train from random weights with weights=None."
         ) from error
-    except (RuntimeError, OSError, UnpicklingError, EOFError) as error:
-        raise FileError(f"{URL}: the file that was downloaded cannot be used: {error}.") from error
+    except Exception as error:
+        advice = f"; delete {place} to download it again" if place.exists() else ""
+        raise FileError(f"{URL}: the file that was downloaded cannot be used: {_reason(error)}{advice}.") from error
     return found
 
 
@@ -157,11 +165,15 @@ def _read(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
         found: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, OSError, UnpicklingError, EOFError, zipfile.BadZipFile, safetensors.SafetensorError) as error:
-        raise FileError(f"{path}: no file of weights that can be read: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # torch raises what its parsers raise
+        raise FileError(f"{path}: no file of weights that can be read: {_reason(error)}") from error
     if not isinstance(found, dict):
         raise FileError(f"{path}: expected a dictionary of weights, got {type(found).__name__}.")
     return found
+
+
+def _reason(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 def _shape(value: object) -> tuple[int, ...] | None:

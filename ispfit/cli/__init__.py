@@ -11,7 +11,7 @@ import click
 
 from ispfit.cli.common import STOPPED, UNUSABLE
 
-__all__ = ["main"]
+__all__ = ["main", "run"]
 
 _COMMANDS = {
     "backbones": "backbones",
@@ -50,11 +50,16 @@ def _cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit."""
+    run(_cli, arguments)
+
+
+def run(command: click.Command, arguments: list[str] | None = None) -> None:
+    """Run a command and exit, with the messages and the exit code that `ispfit --help` tells of."""
     from ispfit.errors import IspfitError
 
     before = signal.signal(signal.SIGTERM, _stop)
     try:
-        sys.exit(_cli.main(arguments, standalone_mode=False) or 0)
+        sys.exit(command.main(arguments, standalone_mode=False) or 0)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.ClickException as error:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from ispfit.cli.common import print_json, report_failures, table
-from ispfit.cli.fit import parse_settings
+from ispfit.cli.common import print_json, report_failures, table, warnings_as_notes
+from ispfit.cli.fit import known_settings, parse_settings
 
-__all__ = ["compare"]
+if TYPE_CHECKING:
+    from ispfit.backbone import Backbone
+    from ispfit.comparison import Camera, Comparison, Published
+
+__all__ = ["compare", "compare_cameras"]
 
 
 @click.command()
@@ -39,7 +44,18 @@ __all__ = ["compare"]
     "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Runs at once; they share the cores."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the results of all runs as JSON.")
-def compare(
+def compare(**options: Any) -> int:
+    """Fit backbones to CAMERAS in both directions with one budget, and test them on whole images.
+
+    A camera is a folder of `ispfit pairs`, a pairs.csv, a folder of RAW files, or the name of a dataset such as
+    virtual-a. Pairs of the split "test" are tested with; where there is none, one scene in five. A comparison that was
+    stopped goes on where it was; what has changed since, pairs or a backbone's code, is done again. OUTPUT gets
+    comparison.csv, .md and .png.
+    """
+    return compare_cameras(**options)
+
+
+def compare_cameras(
     cameras: tuple[str, ...],
     output: Path,
     backbones: str,
@@ -51,44 +67,94 @@ def compare(
     device: str,
     jobs: int,
     as_json: bool,
+    variants: dict[str, Backbone] | None = None,
+    published: Published | None = None,
     **budget: Any,
 ) -> int:
-    """Fit backbones to CAMERAS in both directions with one budget, and test them on whole images.
+    """What the command does; `variants` are compared too, under names of their own, `published` is set beside."""
+    from ispfit.comparison import Budget, Comparison, Run, distinct_names, prepare_camera, run_all
+    from ispfit.runtime import resolve_runtime
 
-    A camera is a folder of `ispfit pairs`, a pairs.csv, a folder of RAW files, or the name of a dataset such as
-    virtual-a. Pairs of the split "test" are tested with; where there is none, one scene in five. A comparison that was
-    stopped goes on where it was. OUTPUT gets comparison.csv, .md and .png.
-    """
+    families = _families(backbones, settings) | (variants or {})
+    reference = _known_reference(reference, list(families))
+    terms = Budget(**budget)
+    terms.check()
+    resolve_runtime(device)
+    places = distinct_names([prepare_camera(camera, output / "data", shots, size) for camera in cameras])
+    left_out = _load_all(places)
+    runs = [
+        Run(place, family, seed, terms, device, label)
+        for place in places
+        for label, family in families.items()
+        for seed in range(seeds)
+    ]
+    results, failures = run_all(runs, output / "runs", jobs)
+    comparison = Comparison(results, reference, published)
+    written = _write(comparison, output)
+    if as_json:
+        print_json({"unit": "dB", "results": results, "failures": left_out + failures})
+    else:
+        _print(comparison)
+        click.echo("\n" + ", ".join(map(str, written)))
+    return report_failures(left_out + failures, len(runs) + len(left_out))
+
+
+def _families(backbones: str, settings: tuple[str, ...]) -> dict[str, Backbone]:
+    """The backbones to compare, by name; a parameter that is out of range is found now."""
     from ispfit import get_backbone, list_backbones
-    from ispfit.comparison import Budget, Comparison, Run, prepare_camera, run_all
-    from ispfit.comparison.statistics import TITLES
+
+    names = list_backbones() if backbones == "all" else [name.strip() for name in backbones.split(",")]
+    families = {name: get_backbone(name)() for name in dict.fromkeys(names)}
+    for name, parameters in _by_backbone(parse_settings(settings), list(families)).items():
+        families[name].set_params(**known_settings(parameters, families[name].get_params(), name))
+    for family in families.values():
+        family.build()
+    return families
+
+
+def _known_reference(reference: str, names: list[str]) -> str:
+    if reference in names:
+        return reference
+    source = click.get_current_context().get_parameter_source("reference")
+    if source is not ParameterSource.DEFAULT:
+        raise click.UsageError(f"--reference: expected one of {', '.join(names)}, got {reference!r}.")
+    return names[0]
+
+
+def _load_all(places: list[Camera]) -> list[str]:
+    """Decode all pairs, once; say what cannot be read, or used, before hours are spent on the rest."""
+    with warnings_as_notes() as left_out:
+        for place in places:
+            place.load()
+    return left_out
+
+
+def _write(comparison: Comparison, output: Path) -> list[Path]:
     from ispfit.displays import ComparisonDisplay
     from ispfit.files import atomic_path
 
-    names = list_backbones() if backbones == "all" else [name.strip() for name in backbones.split(",")]
-    given = _by_backbone(parse_settings(settings), names)
-    families = [get_backbone(name)().set_params(**given.get(name, {})) for name in names]
-    for family in families:
-        family.build()  # a parameter out of range is found now
-    places = [prepare_camera(camera, output / "data", shots, size) for camera in cameras]
-    terms = Budget(**budget)
-    runs = [Run(place, family, seed, terms, device) for place in places for family in families for seed in range(seeds)]
-    results, failures = run_all(runs, output / "runs", jobs)
-    comparison = Comparison(results, reference)
-    for name, text in (("comparison.csv", comparison.csv()), ("comparison.md", comparison.markdown())):
+    written = []
+    for name, text in (("comparison.md", comparison.markdown()), ("comparison.csv", comparison.csv())):
         with atomic_path(output / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    if results:
-        ComparisonDisplay(comparison).plot().figure_.savefig(output / "comparison.png", dpi=100)
-    if as_json:
-        print_json({"unit": "dB", "results": results, "failures": failures})
-    else:
-        for camera in comparison.cameras:
-            for direction in TITLES:
-                click.echo(f"\n{camera}\n" + table(*comparison.table(camera, direction)))
-        click.echo(f"\n{comparison.parameters()}")
-        click.echo(f"\n{output / 'comparison.md'}, .csv, .png")
-    return report_failures(failures, len(runs))
+        written.append(output / name)
+    if comparison.results:
+        with atomic_path(output / "comparison.png") as temporary:
+            ComparisonDisplay(comparison).plot().figure_.savefig(temporary, dpi=100, format="png")
+        written.append(output / "comparison.png")
+    return written
+
+
+def _print(comparison: Comparison) -> None:
+    from ispfit.comparison.statistics import TITLES
+
+    for camera in comparison.cameras:
+        for direction in TITLES:
+            click.echo(f"\n{camera}\n" + table(*comparison.table(camera, direction)))
+    click.echo(f"\n{comparison.parameters()}")
+    for direction, title in TITLES.items():
+        if rows := comparison.published_rows(direction):
+            click.echo("\n" + table([f"{title}, as published", "mean", "median", "min", "max"], rows))
 
 
 def _by_backbone(settings: dict[str, Any], names: list[str]) -> dict[str, dict[str, Any]]:

@@ -11,7 +11,7 @@ import click
 
 from ispfit.cli.common import DONE, load_any_pairs, print_json, report_failures
 
-__all__ = ["fit", "parse_settings"]
+__all__ = ["fit", "known_settings", "parse_settings"]
 
 
 @click.command()
@@ -71,10 +71,11 @@ def fit(
     if not output.absolute().parent.is_dir():
         raise click.UsageError(f"{output}: there is no folder {output.parent}.")
     family = get_backbone(backbone)()
-    family.set_params(**_known(parse_settings(settings), family.get_params(), backbone))
-    X, Y, failures = load_any_pairs(pairs, split, None if full_size else size, crop, jobs)
+    family.set_params(**known_settings(parse_settings(settings), family.get_params(), backbone))
     checkpoint = output.with_name(output.name + ".checkpoint")
     with joined_ranks() as ranks:
+        with ranks.one_before_others():  # the first of a machine decodes into the cache, the others find it there
+            X, Y, failures = load_any_pairs(pairs, split, None if full_size else size, crop, jobs or ranks.cores())
         if restart and ranks.leads:
             shutil.rmtree(checkpoint, ignore_errors=True)
         if ranks.leads and checkpoint.exists():
@@ -112,7 +113,8 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
     return parsed
 
 
-def _known(settings: dict[str, Any], parameters: dict[str, Any], backbone: str) -> dict[str, Any]:
+def known_settings(settings: dict[str, Any], parameters: dict[str, Any], backbone: str) -> dict[str, Any]:
+    """`settings`, if the backbone has parameters of these names."""
     for name in settings:
         if name not in parameters:
             raise click.UsageError(

@@ -24,6 +24,7 @@ HEADER = ("PSNR in dB", "mean", "median", "min", "max")
 @click.option("--full-size", is_flag=True, help="Do not reduce RAW files.")
 @click.option("--crop", nargs=4, type=float, help="Take only this part: fractions LEFT TOP RIGHT BOTTOM.")
 @click.option("--device", default="auto", show_default=True)
+@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default="auto", show_default=True)
 @click.option("--jobs", type=click.IntRange(1), help="Processes that read files.  [default: one a core]")
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers, of each image too, as JSON.")
 def score(
@@ -34,13 +35,14 @@ def score(
     full_size: bool,
     crop: tuple[float, ...] | None,
     device: str,
+    precision: str,
     jobs: int | None,
     as_json: bool,
 ) -> int:
     """Compare what MODEL makes of PAIRS with what the camera made: PSNR in each direction that was fitted."""
     import ispfit
 
-    fitted = ispfit.load(model, device=device)
+    fitted = ispfit.load(model, device=device).set_params(precision=precision)
     X, Y, failures = load_any_pairs(pairs, split, None if full_size else size, crop, jobs)
     values = {direction: fitted.psnr(X, Y, direction=direction).tolist() for direction in fitted.networks_}
     if as_json:

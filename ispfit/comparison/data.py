@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ispfit.datasets import load_dataset, load_pairs
-from ispfit.datasets.folders import read_pairs_csv, write_pairs_csv
+from ispfit.datasets.cache import file_stamp
+from ispfit.datasets.folders import list_rows, read_pairs_csv, write_pairs_csv
 from ispfit.errors import InputError
 from ispfit.images import shots_of
 from ispfit.io import write_linear, write_srgb
-from ispfit.plugins.manager import list_datasets
+from ispfit.plugins.loading import closest
+from ispfit.plugins.manager import get_dataset, list_datasets
 
-__all__ = ["Camera", "prepare_camera"]
+__all__ = ["Camera", "distinct_names", "prepare_camera"]
 
 _TEST = 5  # one in so many scenes is to test with, where nobody has said which
 
@@ -41,7 +47,7 @@ class Camera:
         X, Y = load_pairs(self.pairs, lazy=True)
         is_csv = self.pairs.suffix.lower() == ".csv" or (self.pairs / "pairs.csv").exists()
         split = {row.name: row.split for row in read_pairs_csv(self.pairs)} if is_csv else {}
-        names = [shot.name or str(index) for index, shot in enumerate(shots_of(X))]
+        names = self.names(X)
         if "test" in split.values():
             test = [split.get(name) == "test" for name in names]
         else:
@@ -55,6 +61,37 @@ class Camera:
         fit, held_out = np.flatnonzero(~np.array(test)).tolist(), np.flatnonzero(test).tolist()
         return ([X[i] for i in fit], [Y[i] for i in fit]), ([X[i] for i in held_out], [Y[i] for i in held_out])
 
+    @property
+    def stamp(self) -> str:
+        """Which pairs they are, and in what state: it changes when a file, the table or the split does."""
+        return _stamp(self.pairs)
+
+    @staticmethod
+    def names(images: list[Any]) -> list[str]:
+        """What the shots are called."""
+        return [shot.name or str(index) for index, shot in enumerate(shots_of(images))]
+
+
+@lru_cache(maxsize=64)
+def _stamp(pairs: Path) -> str:
+    digest = hashlib.sha256()
+    for row in list_rows(pairs):
+        about = [row.name, row.split, str(row.shot.scene)]
+        about += [file_stamp(path) if path.exists() else f"{path} is missing" for path in (row.raw, row.srgb)]
+        digest.update("\n".join(about).encode())
+    return digest.hexdigest()
+
+
+def distinct_names(cameras: Sequence[Camera]) -> list[Camera]:
+    """The cameras, those of one name told apart by the folders that they lie in: ``nikon/pairs``, ``canon/pairs``."""
+    names = [camera.name for camera in cameras]
+    return [
+        replace(camera, name=f"{camera.pairs.resolve().parent.name}/{camera.name}")
+        if names.count(camera.name) > 1
+        else camera
+        for camera in cameras
+    ]
+
 
 def prepare_camera(source: str, folder: Path, shots: int = 60, size: int = 192) -> Camera:
     """The camera of a source; one that is made or comes from a plugin is written to `folder` first, once.
@@ -64,17 +101,38 @@ def prepare_camera(source: str, folder: Path, shots: int = 60, size: int = 192) 
     source : a folder or ``pairs.csv`` that `load_pairs` reads, or the name of a dataset.
     shots, size : how many pairs of how many pixels a dataset that is made here has.
     """
-    if source not in list_datasets() or Path(source).exists():
-        path = Path(source)
+    path = Path(source)
+    if path.exists():
         return Camera((path.parent if path.suffix == ".csv" else path).resolve().name, path)
+    known = list_datasets()
+    if source not in known:
+        hint = closest(source, known)
+        raise InputError(f"{source}: no such folder, and no dataset of this name; there are {', '.join(known)}.{hint}")
     place = folder / f"{source}-{shots}-{size}"
     if not (place / "pairs.csv").exists():
-        X, Y = load_dataset(source, n_samples=shots, image_size=size, random_state=0)
-        place.mkdir(parents=True, exist_ok=True)
-        rows = []
-        for index, (raw, srgb) in enumerate(zip(X, Y, strict=True)):
-            write_linear(place / f"{index:04d}.tif", raw)
-            write_srgb(place / f"{index:04d}.png", srgb)
-            rows.append({"name": f"{index:04d}", "raw": f"{index:04d}.tif", "srgb": f"{index:04d}.png"})
-        write_pairs_csv(place / "pairs.csv", rows)
+        _write(*_made(source, shots, size), place)
     return Camera(source, place)
+
+
+def _made(source: str, shots: int, size: int) -> tuple[list[Any], list[Any]]:
+    """A dataset, of as many shots and pixels as it lets one choose."""
+    wanted = {"n_samples": shots, "image_size": size, "random_state": 0}
+    parameters = inspect.signature(get_dataset(source)).parameters
+    try:
+        return load_dataset(source, **{name: value for name, value in wanted.items() if name in parameters})
+    except TypeError as error:
+        raise InputError(
+            f"dataset {source!r} needs to be told more ({error}); give a folder of pairs instead."
+        ) from error
+
+
+def _write(X: list[Any], Y: list[Any], place: Path) -> None:
+    place.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for index, (raw, srgb, shot) in enumerate(zip(X, Y, shots_of(X), strict=True)):
+        write_linear(place / f"{index:04d}.tif", raw)
+        write_srgb(place / f"{index:04d}.png", srgb)
+        about = {"scene": shot.scene or "", "make": shot.make or "", "model": shot.model or ""}
+        files = {"raw": f"{index:04d}.tif", "srgb": f"{index:04d}.png"}
+        rows.append({"name": f"{index:04d}"} | files | about)
+    write_pairs_csv(place / "pairs.csv", rows)

@@ -13,18 +13,22 @@ import numpy.typing as npt
 
 from ispfit.metrics import psnr_summary
 
-__all__ = ["Comparison", "Statistic"]
+__all__ = ["TITLES", "Comparison", "Published", "Statistic"]
+
+Published: TypeAlias = dict[str, dict[str, dict[str, tuple[float, float, float, float]]]]
+"""Mean, median, min and max in dB, by camera, direction and backbone."""
 
 _Array: TypeAlias = npt.NDArray[np.float64]
 
-_RESAMPLES = 10_000
 _COVERAGE = 95.0  # %
 TITLES = {"forward": "raw to sRGB", "inverse": "sRGB to raw"}
 
 
 @dataclass(frozen=True)
 class Statistic:
-    """A mean over shots and the interval that holds it in 95 of 100 cases: B. Efron, percentile bootstrap, 1979.
+    """A mean over shots and its nominal 95 % interval: B. Efron, percentile bootstrap, 1979.
+
+    With few shots it is too narrow: of twelve it holds the true mean in about 91 of 100 cases. Of one it is that one.
 
     Examples
     --------
@@ -38,9 +42,10 @@ class Statistic:
 
     @classmethod
     def of(cls, values: _Array) -> Statistic:
-        """Of one value a shot; shots are drawn with replacement, always the same way."""
-        drawn = np.random.default_rng(0).integers(len(values), size=(_RESAMPLES, len(values)))
-        low, high = np.percentile(values[drawn].mean(1), [(100 - _COVERAGE) / 2, (100 + _COVERAGE) / 2])
+        """Of one value a shot; shots are drawn with replacement ten thousand times, always the same way."""
+        rng = np.random.default_rng(0)
+        means = np.concatenate([values[rng.integers(len(values), size=(100, len(values)))].mean(1) for _ in range(100)])
+        low, high = np.percentile(means, [(100 - _COVERAGE) / 2, (100 + _COVERAGE) / 2])
         return cls(float(values.mean()), float(low), float(high))
 
 
@@ -58,7 +63,7 @@ class Comparison:
         self,
         results: Iterable[dict[str, Any]],
         reference: str = "histpyramid",
-        published: dict[str, dict[str, dict[str, tuple[float, float, float, float]]]] | None = None,
+        published: Published | None = None,
     ) -> None:
         self.results, self.reference, self.published = list(results), reference, published or {}
 
@@ -87,7 +92,7 @@ class Comparison:
     def table(self, camera: str, direction: str) -> tuple[list[str], list[list[str]]]:
         """Header and rows in the layout of the paper's Table 1, with what it does not tell."""
         header = [TITLES[direction], "mean", "95 %", "median", "min", "max", f"against {self.reference}", "seeds"]
-        header += ["steps", "time", "weights"]
+        header += ["steps", "time, both ways", "weights"]
         rows = []
         for backbone in self.backbones(camera):
             runs, values = self._of(camera, backbone), self.psnr(camera, backbone, direction)

@@ -18,7 +18,7 @@ from ispfit.errors import FileError, InputError, PairWarning
 from ispfit.images import Image, Shot, merge_shots
 from ispfit.io import read_raw, read_srgb
 
-__all__ = ["PairRow", "load_pairs", "read_pairs_csv", "write_pairs_csv"]
+__all__ = ["PairRow", "list_rows", "load_pairs", "read_pairs_csv", "write_pairs_csv"]
 
 REQUIRED = ("name", "raw", "srgb")
 
@@ -106,8 +106,7 @@ def load_pairs(
     InputError
         If the file lacks a column, or has no such split.
     """
-    path = Path(folder_or_csv)
-    rows = _match_raws(path) if path.is_dir() and not (path / "pairs.csv").exists() else read_pairs_csv(path)
+    rows = list_rows(folder_or_csv)
     if split is not None:
         splits = sorted({row.split for row in rows})
         rows = [row for row in rows if row.split == split]
@@ -126,6 +125,12 @@ def load_pairs(
     if not X:
         raise FileError(f"{folder_or_csv}: none of its {len(rows)} pairs can be read.")
     return X, Y
+
+
+def list_rows(folder_or_csv: str | PathLike[str]) -> list[PairRow]:
+    """What `load_pairs` would load, without looking at the images."""
+    path = Path(folder_or_csv)
+    return _match_raws(path) if path.is_dir() and not (path / "pairs.csv").exists() else read_pairs_csv(path)
 
 
 def read_pairs_csv(folder_or_csv: str | PathLike[str]) -> list[PairRow]:

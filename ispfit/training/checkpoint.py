@@ -10,7 +10,6 @@ from typing import Any
 
 import safetensors
 import safetensors.torch
-import torch
 from torch import Tensor
 
 from ispfit.errors import CheckpointError, FileError
@@ -81,8 +80,8 @@ class Checkpoint:
             temporary.write_bytes(safetensors.torch.save(tensors, {"checkpoint": json.dumps(about)}))
         self._written = time.monotonic()
 
-    def read(self, identity: dict[str, Any], device: torch.device) -> Progress | None:
-        """The state of the run, or None where no file is.
+    def read(self, identity: dict[str, Any]) -> Progress | None:
+        """The state of the run, on the CPU, or None where no file is.
 
         Raises
         ------
@@ -92,7 +91,7 @@ class Checkpoint:
         if not self.path.exists():
             return None
         try:
-            with safetensors.safe_open(self.path, "pt", device=str(device)) as file:
+            with safetensors.safe_open(self.path, "pt", device="cpu") as file:
                 about = json.loads(file.metadata()["checkpoint"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
             found, progress = dict(about["identity"]), _progress(about, tensors)

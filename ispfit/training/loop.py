@@ -87,7 +87,7 @@ def train(
     }
     identity |= about or {}
     run.ranks.check_same(identity)
-    saved = checkpoint.read(identity, runtime.device) if checkpoint else None
+    saved = run.ranks.shared(checkpoint.read(identity) if checkpoint and run.ranks.leads else None)
     if saved is not None:
         run.restore(saved)
     elif checkpoint and run.ranks.leads:  # a folder that cannot be written to is found out now, not in an hour
@@ -99,10 +99,13 @@ def train(
                 run.done = run.record.stopped_early = True
             bar.update()
             bar.set_postfix(run.news, refresh=False)
-            interrupt = run.ranks.any(interrupted.is_set())
-            if checkpoint and run.ranks.leads and (run.done or checkpoint.due or interrupt):
-                checkpoint.write(run.progress(), identity)
-            if interrupt:
+            due = checkpoint is not None and checkpoint.due
+            n_due, n_interrupted = run.ranks.total(float(due and run.ranks.leads), float(interrupted.is_set()))
+            if run.done or n_due or n_interrupted:
+                run.read_losses()
+                if checkpoint and run.ranks.leads:
+                    checkpoint.write(run.progress(), identity)
+            if n_interrupted:
                 raise KeyboardInterrupt
     network.load_state_dict(run.best)
     return run.record
@@ -118,6 +121,7 @@ class _Run:
         self.pairs = (ResidentImages(inputs, runtime.device), ResidentImages(targets, runtime.device))
         self.ranks = Ranks.current()
         self.ranks.check_batch(plan.batch_size)
+        network.load_state_dict(self.ranks.shared(network.state_dict()))  # what was fitted may be rounded otherwise
         self.training, self.validation = split_pairs([shot.scene for shot in shots_of(inputs)], plan)
         start = plan.first_step
         self.record = TrainingRecord(len(self.training), len(self.validation), steps=start, best_step=start)
@@ -127,7 +131,7 @@ class _Run:
         self.best = deepcopy(network.state_dict())
         self.at = 0
         self.losses: list[float] = []
-        self.unread: list[Tensor] = []
+        self.unread: list[tuple[int, Tensor]] = []
         self.news: dict[str, str] = {}
         self.done = plan.max_steps == 0
         self._started = time.monotonic()
@@ -149,9 +153,9 @@ class _Run:
         draw = draw_windows(len(self.training), number, plan, self.ranks.rank, self.ranks.world)
         self.network.train()
         loss = self._errors(Draw(self.training[draw.images], draw.places)).sum() / plan.batch_size
-        self.unread.append(loss.detach())
+        self.unread.append((number, loss.detach()))
         if len(self.unread) >= _UNREAD.get(self.runtime.device.type, _UNREAD["cuda"]):
-            self._read_losses()
+            self.read_losses()
         self.optimizer.zero_grad()
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self.ranks.add_gradients(self.parameters)
@@ -181,18 +185,19 @@ class _Run:
         check_rendered(self.network, rendered, batch.window)
         return rendered
 
-    def _read_losses(self) -> None:
-        """Wait for the device, and see whether the losses of the last steps are finite."""
+    def read_losses(self) -> None:
+        """Wait for the device, and see whether the losses of the last steps are finite; all ranks together."""
         if not self.unread:
             return
-        values, self.unread = torch.stack(self.unread).double().tolist(), []
-        for value in self.ranks.total(*values):
+        steps, losses = zip(*self.unread, strict=True)
+        self.unread = []
+        for step, value in zip(steps, self.ranks.total(*torch.stack(losses).double().tolist()), strict=True):
             self.losses.append(value)
-            self._check_finite("loss", value)
+            self._check_finite("loss", value, step)
 
     def _evaluate(self) -> None:
         """Note the loss and the PSNR on the validation windows; keep the best weights; stop when they stay the best."""
-        self._read_losses()
+        self.read_losses()
         self._check_finite("sum of the weights", sum(float(weight.detach().sum()) for weight in self.parameters))
         loss, psnr = float(np.mean(self.losses)), self._validation_psnr()
         previous = self.record.best_psnr
@@ -210,10 +215,11 @@ class _Run:
         self.record.seconds += time.monotonic() - self._started
         self._started = time.monotonic()
 
-    def _check_finite(self, name: str, value: float) -> None:
+    def _check_finite(self, name: str, value: float, step: int | None = None) -> None:
         if not np.isfinite(value):
+            step = self.number if step is None else step
             raise TrainingError(
-                f"the {name} is {value} at step {self.number}; lower learning_rate ({self.plan.learning_rate:g})."
+                f"the {name} is {value} at step {step}; lower learning_rate ({self.plan.learning_rate:g})."
             )
 
     def _validation_psnr(self) -> float | None:
@@ -235,8 +241,7 @@ class _Run:
         return total / len(self.validation)
 
     def progress(self) -> Progress:
-        """Everything that the rest of the run depends on."""
-        self._read_losses()
+        """Everything that the rest of the run depends on, the losses having been read."""
         self.record.seconds += time.monotonic() - self._started
         self._started = time.monotonic()
         record = self.record.as_dict() | {"losses": self.losses}

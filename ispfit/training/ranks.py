@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from joblib import cpu_count
 from torch import Tensor, distributed
 
 from ispfit.errors import InputError, TrainingError
@@ -61,6 +62,30 @@ class Ranks:
         """Whether it is so in any process."""
         return self.total(float(flag))[0] > 0
 
+    @contextmanager
+    def one_before_others(self) -> Iterator[None]:
+        """The first process of each machine does what is inside, then the others do."""
+        first = int(os.environ.get("LOCAL_RANK", "0")) == 0 if self.world > 1 else True
+        if not first:
+            self.any(False)
+        yield
+        if first:
+            self.any(False)
+        self.any(False)
+
+    def cores(self) -> int | None:
+        """How many cores this process has for itself; None where it is alone."""
+        return max(1, cpu_count() // int(os.environ.get("LOCAL_WORLD_SIZE", self.world))) if self.world > 1 else None
+
+    def shared(self, value: Any) -> Any:
+        """The value of the process that leads, in all; tensors come on the CPU."""
+        if self.world == 1:
+            return value
+        box = [_on_cpu(value) if self.leads else None]
+        with self._partners():
+            distributed.broadcast_object_list(box, 0, device=self._place())
+        return box[0]
+
     def check_same(self, identity: dict[str, Any]) -> None:
         """Raise a `TrainingError` if the processes were not all given the same settings and data."""
         if self.world == 1:
@@ -100,8 +125,14 @@ class Ranks:
 
     @staticmethod
     def _place() -> torch.device:
-        uses_gpu = "nccl" in str(distributed.get_backend())
-        return torch.device("cuda" if uses_gpu else "cpu")
+        """Where numbers are exchanged; on a CPU, where that can be, so that nobody waits for a GPU."""
+        return torch.device("cpu" if "gloo" in str(distributed.get_backend()) else "cuda")
+
+
+def _on_cpu(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: each.cpu() if isinstance(each, Tensor) else each for name, each in value.items()}
+    return value
 
 
 @contextmanager

@@ -117,8 +117,13 @@ def describe_batch(network: Network, images: list[Tensor]) -> Scene:
     if getattr(network.describe, "__func__", None) is Network.describe:
         return Scene()  # nobody looks at them
     if len({image.shape for image in images}) == 1:
-        return network.describe(decode(torch.stack(images)).permute(0, 3, 1, 2))
-    return Scene.join([network.describe(decode(image[None]).permute(0, 3, 1, 2)) for image in images])
+        return network.describe(_stack(images))
+    return Scene.join([network.describe(_stack([image])) for image in images])
+
+
+def _stack(images: list[Tensor]) -> Tensor:
+    """A copy: decoded one by one, as each has codes of its own kind."""
+    return torch.stack([decode(image) for image in images]).permute(0, 3, 1, 2)
 
 
 def _corners(places: npt.NDArray[np.float64], extent: int, size: int, stride: int) -> npt.NDArray[np.int64]:

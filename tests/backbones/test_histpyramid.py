@@ -180,7 +180,8 @@ def test_fewer_than_two_bins_are_refused(bins: int) -> None:
     [
         ({"channels": 0}, "expected channels >= 1, got 0"),
         ({"gamma": 0.5}, "expected gamma >= 1, got 0.5"),
-        ({"grids": [16, 128]}, r"expected grids of 1 to 64 cells a side, got \[16, 128\]"),
+        ({"grids": [16, 128]}, r"expected grids to be a list of 1 to 64 cells a side, got \[16, 128\]"),
+        ({"grids": 16}, "expected grids to be a list of 1 to 64 cells a side, got 16"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings: dict[str, Any], message: str) -> None:
@@ -198,6 +199,13 @@ def test_the_default_is_the_paper_s_network_and_four_additions() -> None:
         "skip.map.bias",
     }
     assert default["mix_pixels.weight"].shape[1] - published["mix_pixels.weight"].shape[1] == 3 + 18
+
+
+def test_the_paper_s_network_on_a_compressed_input_has_the_histogram_of_it() -> None:
+    network, image = HistPyramid(grids=[], gamma=2.2).build(), random_image(1, 37, 50)
+    plain = HistPyramid.paper().build()
+    compressed = (image + 1e-4) ** (1 / 2.2) - 1e-4 ** (1 / 2.2)
+    torch.testing.assert_close(network.describe(image)["histogram"], plain.describe(compressed)["histogram"])
 
 
 def test_the_scene_does_not_grow_with_the_image() -> None:

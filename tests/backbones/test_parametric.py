@@ -117,3 +117,41 @@ def test_the_same_pairs_make_the_same_camera() -> None:
     X, Y = make_camera_pairs(2, image_size=48, random_state=0)
     first, second = (ISPModel(Parametric(20)).fit(X, Y).transform(X)[0] for _ in range(2))
     np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        np.zeros((200, 3)),
+        np.ones((200, 3)),
+        np.full((200, 3), 0.3),
+        np.linspace(0, 1, 200)[:, None].repeat(3, 1),
+        np.linspace(0, 1, 200)[:, None] * [1, 0, 0],
+    ],
+    ids=["black", "white", "one colour", "grey ramp", "red ramp"],
+)
+def test_colours_that_tell_little_make_a_camera_all_the_same(raw: Any) -> None:
+    srgb = np.asarray(linear_to_srgb(raw))
+    camera = ParametricNetwork(20)
+    camera.fit_colors(raw, srgb)
+    inputs = [torch.from_numpy(colors).float() for colors in (raw, srgb)]
+    np.testing.assert_allclose(camera.to_srgb(inputs[0]), srgb, atol=0.03)
+    assert torch.isfinite(camera.to_raw(inputs[1])).all()
+
+
+@pytest.mark.parametrize(("name", "least"), list(zip(CAMERAS, [45, 80], strict=True)))
+def test_the_published_models_are_undone(shared_data: Path, name: str, least: float) -> None:
+    folder = shared_data / "nus-models" / name
+    data = np.load(folder / "pairs.npz")
+    raw = data["ctrl"].astype(float) @ np.linalg.inv(data["Ts"]).T
+    camera = read_nus_model(folder).networks_["forward"]
+    srgb = camera.to_srgb(torch.from_numpy(raw).float())
+    assert psnr(camera.to_raw(srgb), raw) > least
+
+
+def test_low_precision_does_not_touch_a_colour_model() -> None:
+    network = ParametricNetwork(4)
+    pixels = torch.rand(1, 3, 8, 8)
+    exact = network.render(pixels, None, None)  # type: ignore[arg-type]
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(network.render(pixels, None, None), exact)  # type: ignore[arg-type]

@@ -222,3 +222,33 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"harm\.pth: no file of weights"):
         load_weights(VGG(3), str(tmp_path / "harm.pth"))
     assert not (tmp_path / "harmed").exists()
+
+
+@pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[: len(data) // 50], lambda data: data[::-1]])
+def test_damaged_files_are_named(file: Path, tmp_path: Path, damage: Any) -> None:
+    (tmp_path / "damaged.pth").write_bytes(damage(file.read_bytes()))
+    with pytest.raises(FileError, match=r"damaged\.pth: no file of weights that can be read: \w"):
+        load_weights(VGG(3), str(tmp_path / "damaged.pth"))
+
+
+def test_a_damaged_file_in_torch_s_cache_is_to_be_deleted(server: str) -> None:
+    load_weights(VGG(3), "imagenet")
+    place = Path(torch.hub.get_dir(), "checkpoints", server.rsplit("/", 1)[1])
+    place.write_bytes(b"")
+    with pytest.raises(FileError, match=rf"cannot be used: \w.*; delete {place} to download it again"):
+        load_weights(VGG(3), "imagenet")
+
+
+@pytest.mark.parametrize("family", [FCN, Hypercolumn])
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"width": "wide"}, "expected 0 < width <= 16, got 'wide'"),
+        ({"width": float("inf")}, "expected 0 < width <= 16, got inf"),
+        ({"weights": 3}, 'expected weights to be None, "imagenet" or a path, got 3'),
+        ({"weights": "imagenet", "width": 0.5}, "expected width = 1 for published weights, got 0.5"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_at_once(family: Any, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        family(**settings).build()

@@ -5,6 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +19,14 @@ from PIL import Image as PILImage
 from ispfit.backbones.curve import Curve
 from ispfit.backbones.mlp import MLP
 from ispfit.cli import main
-from ispfit.comparison import Budget, Camera, Comparison, Run, Statistic, prepare_camera, run_all
+from ispfit.comparison import Budget, Camera, Comparison, Run, Statistic, data, distinct_names, prepare_camera, run_all
 from ispfit.comparison import runs as runs_module
 from ispfit.datasets import load_pairs
-from ispfit.errors import InputError
+from ispfit.displays import ComparisonDisplay
+from ispfit.errors import InputError, TrainingError
+from ispfit.training import TrainingRecord
 
+ROOT = Path(__file__).parents[2]
 BUDGET = Budget(max_steps=3, batch_size=2, windows_per_image=2, window_size=8)
 
 
@@ -75,7 +82,9 @@ def test_another_budget_or_parameter_is_another_run(camera: Camera) -> None:
     run = Run(camera, MLP(4), 0, BUDGET)
     others = [Run(camera, MLP(5), 0, BUDGET), Run(camera, MLP(4), 1, BUDGET), Run(camera, MLP(4), 0, Budget())]
     assert len({run.key, *(other.key for other in others)}) == 4
-    with pytest.raises(InputError, match="needs cameras of different names"):
+    with pytest.raises(
+        InputError, match="needs different names of cameras and of backbones; there are two 'virtual-b mlp seed 0'"
+    ):
         run_all([run, run], Path("nowhere"))
 
 
@@ -89,15 +98,23 @@ def test_a_result_says_what_was_spent_and_how_each_shot_came_out(done: Any) -> N
     assert [len(values) for values in mlp["psnr"].values()] == [2, 2]
 
 
-def test_the_same_wall_time_is_as_many_steps_as_fit_in(camera: Camera, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([100.0, 105.0])  # ten steps in five seconds
-    monkeypatch.setattr(runs_module.time, "monotonic", lambda: next(clock))
-    run = Run(camera, MLP(4), 0, Budget(seconds=60, batch_size=2, windows_per_image=2, window_size=8))
+def test_the_same_wall_time_is_as_many_steps_as_fit_in(
+    camera: Camera, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     steps: list[int] = []
-    monkeypatch.setattr(runs_module.ISPModel, "fit", lambda self, X, Y, **_: steps.append(self.max_steps) or self)  # type: ignore[func-returns-value]
-    assert run._steps_in(camera.load()[0], 60) == 120
-    assert steps == [1, 10]
-    assert Run(camera, Curve(8), 0, Budget(seconds=60, max_steps=7))._steps_in(camera.load()[0], 60) == 7
+
+    def fit(self: Any, X: Any, Y: Any, **_: Any) -> Any:
+        """A start of three seconds, and half a second a step."""
+        steps.append(self.max_steps)
+        self.records_ = {"forward": TrainingRecord(1, 0, seconds=3 + 0.5 * self.max_steps)}
+        return self
+
+    monkeypatch.setattr(runs_module.ISPModel, "fit", fit)
+    run = Run(camera, MLP(4), 0, Budget(seconds=60, batch_size=2, windows_per_image=2, window_size=8))
+    assert run._steps(camera.load()[0], tmp_path) == 120
+    assert run._steps(camera.load()[0], tmp_path) == 120, "measured once, so that a run that was stopped can go on"
+    assert steps == [1, 1, 11]
+    assert Run(camera, Curve(8), 0, Budget(seconds=60, max_steps=7))._steps(camera.load()[0], tmp_path) == 7
 
 
 def result(backbone: str, seed: int, forward: list[float]) -> dict[str, Any]:
@@ -166,7 +183,10 @@ def test_the_command_writes_tables_and_a_picture(
     with pytest.raises(SystemExit):
         main([*command, "--json"])
     found = json.loads(capsys.readouterr().out)
-    assert [entry["settings"] for entry in found["results"]] == [{"hidden": 3, "layers": 2}, {"nodes": 64}]
+    assert [entry["settings"] for entry in found["results"]] == [
+        {"hidden": 3, "layers": 2, "initialisation": "he"},
+        {"nodes": 64},
+    ]
 
 
 @pytest.mark.parametrize(
@@ -175,6 +195,10 @@ def test_the_command_writes_tables_and_a_picture(
         (["--backbones", "mlp,histpyramyd"], "histpyramid"),
         (["--set", "hidden=3"], "expected BACKBONE.NAME=VALUE of one of mlp, got 'hidden'"),
         (["--set", "mlp.hidden=0"], "expected hidden to be a whole number >= 1, got 0"),
+        (["--set", "mlp.hiden=3"], "backbone mlp has no parameter 'hiden'"),
+        (["--reference", "nobody"], "--reference: expected one of mlp, got 'nobody'"),
+        (["--learning-rate", "-1"], "learning_rate: expected a number > 0, got -1.0"),
+        (["--device", "warp"], "device: 'warp' cannot be used here"),
     ],
 )
 def test_wrong_usage_is_told_before_anything_is_done(
@@ -185,3 +209,94 @@ def test_wrong_usage_is_told_before_anything_is_done(
     assert stop.value.code == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (
+            "virtual-c",
+            "virtual-c: no such folder, and no dataset of this name; there are .*Did you mean 'virtual-[ab]'",
+        ),
+        ("folder", "dataset 'folder' needs to be told more .*; give a folder of pairs instead"),
+    ],
+)
+def test_a_camera_that_is_not_there_is_named(tmp_path: Path, source: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        prepare_camera(source, tmp_path)
+
+
+def copied(camera: Camera, folder: Path) -> Path:
+    shutil.copytree(camera.pairs, folder)
+    return folder
+
+
+def test_cameras_of_one_name_are_told_apart_by_their_folders(camera: Camera, tmp_path: Path) -> None:
+    places = [copied(camera, tmp_path / maker / "pairs") for maker in ("nikon", "canon")]
+    cameras = distinct_names([*(prepare_camera(str(place), tmp_path) for place in places), camera])
+    assert [each.name for each in cameras] == ["nikon/pairs", "canon/pairs", "virtual-b"]
+
+
+def test_other_pairs_are_another_run(camera: Camera, tmp_path: Path) -> None:
+    place = copied(camera, tmp_path / "pairs")
+    before = Run(Camera("one", place), Curve(8), 0, BUDGET).key
+    assert Run(Camera("one", place), Curve(8), 0, BUDGET).key == before
+    lines = (place / "pairs.csv").read_text().splitlines()
+    (place / "pairs.csv").write_text("\n".join(lines[:-1]))
+    data._stamp.cache_clear()
+    assert Run(Camera("one", place), Curve(8), 0, BUDGET).key != before
+
+
+class Broken(MLP):
+    """Fails when it is trained."""
+
+    name = "broken"
+
+    def initialise(self, network: Any, pairs: Any) -> None:
+        raise KeyError("weight")
+
+
+def test_a_backbone_that_fails_ends_no_other_run(camera: Camera, tmp_path: Path) -> None:
+    runs = [Run(camera, backbone, 0, BUDGET, "cpu") for backbone in (Broken(4), Curve(8))]
+    results, failures = run_all(runs, tmp_path, jobs=2)
+    assert [each["backbone"] for each in results] == ["curve"]
+    assert len(failures) == 1
+    assert re.match(r"virtual-b broken seed 0: KeyError: 'weight' \(.*test_comparison\.py, line \d+\)", failures[0])
+
+
+def test_a_run_that_was_stopped_goes_on(camera: Camera, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(camera, MLP(4), 0, Budget(seconds=0.4, batch_size=2, windows_per_image=2, window_size=8), "cpu")
+    run._steps(camera.load()[0], tmp_path)
+    transform = runs_module.ISPModel.psnr
+    monkeypatch.setattr(runs_module.ISPModel, "psnr", lambda *_, **__: 1 / 0)
+    with pytest.raises(TrainingError, match="ZeroDivisionError"):
+        run.do(tmp_path)
+    monkeypatch.setattr(runs_module.ISPModel, "psnr", transform)
+    steps = run.do(tmp_path)["steps"]["forward"]
+    assert steps == int((tmp_path / f"{run.key}.steps").read_text())
+    assert run.result(tmp_path) is not None
+
+
+def test_the_boxes_are_those_of_the_shots() -> None:
+    results = [result(name, 0, [20.0, 30.0, 40.0, 50.0]) for name in ("best", "other")]
+    figure = ComparisonDisplay(Comparison(results, "best")).plot().figure_
+    forward, inverse = figure.axes
+    assert [axis.get_title() for axis in (forward, inverse)] == ["one, raw to sRGB", "one, sRGB to raw"]
+    assert [label.get_text() for label in forward.get_xticklabels()] == ["best", "other"]
+    heights = {float(value) for line in forward.lines for value in line.get_ydata()}
+    assert {20.0, 27.5, 35.0, 42.5, 50.0} <= heights
+
+
+@pytest.mark.parametrize("script", ["table1.py", "ablation.py"])
+def test_the_accuracy_benchmarks_run(camera: Camera, tmp_path: Path, script: str) -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / "accuracy" / script), str(camera.pairs), "-o", str(tmp_path)]
+    command += ["--max-steps=1", "--batch-size=2", "--windows-per-image=1"]
+    command += ["--backbones=curve"] if script == "table1.py" else ["--channels=2"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    if script == "table1.py":
+        assert "HCN (paper, Nikon D600)" in done.stdout
+        assert "histpyramid as published" in done.stdout
+        assert "HCN (paper, Nikon D600)" in (tmp_path / "comparison.md").read_text()
+    else:
+        assert "| paper, w = 0.2 |" in done.stdout

@@ -33,7 +33,7 @@ render, calls = MLPNetwork.render, 0
 def dying(*arguments):
     global calls
     calls += 1
-    if os.environ["RANK"] == "1" and calls > 5:
+    if os.environ["RANK"] == "1" and calls > 5:  # RANK is torchrun's
         os._exit(9)
     return render(*arguments)
 
@@ -53,6 +53,18 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+UNREAD = """
+import sys
+from ispfit.cli import main
+from ispfit.training import loop
+from ispfit.training.checkpoint import Checkpoint
+
+Checkpoint.__init__.__defaults__ = (0.0,)
+loop._UNREAD["cpu"] = 7  # as if reading a loss took waiting
+main(sys.argv[1:])
+"""
+
+
 def fit(pairs: Path, output: Path, *arguments: str, processes: int = 1, script: Path | None = None) -> str:
     """``ispfit fit``, under torchrun where there are several processes; what it wrote to the standard error."""
     command = [sys.executable]
@@ -62,7 +74,7 @@ def fit(pairs: Path, output: Path, *arguments: str, processes: int = 1, script: 
     command += [str(script)] if script else ["-m", "ispfit"]
     command += ["fit", str(pairs), "-o", str(output), *arguments]
     done = subprocess.run(
-        command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300
+        command, env=os.environ | {"OMP_NUM_THREADS": "1", "RANK": "1"}, capture_output=True, text=True, timeout=300
     )
     if done.returncode == 0:
         assert done.stdout.count(str(output)) == 1  # one of them speaks for all
@@ -105,6 +117,17 @@ def test_a_rank_that_dies_ends_the_run_and_another_number_of_ranks_goes_on(pairs
     assert_same(tmp_path / "whole.ispfit", tmp_path / "broken.ispfit", 20e-6)
 
 
+def test_a_checkpoint_of_one_process_is_gone_on_from_by_two_whose_losses_wait(pairs: Path, tmp_path: Path) -> None:
+    dying, unread = tmp_path / "dying.py", tmp_path / "unread.py"
+    dying.write_text(DYING)
+    unread.write_text(UNREAD)
+    arguments = ["--backbone=mlp", "--direction=forward", "--max-steps=20", "--learning-rate=0.003", "--jobs=1"]
+    fit(pairs, tmp_path / "broken.ispfit", *arguments, script=dying)
+    assert "going on from" in fit(pairs, tmp_path / "broken.ispfit", *arguments, processes=2, script=unread)
+    fit(pairs, tmp_path / "whole.ispfit", *arguments)
+    assert_same(tmp_path / "whole.ispfit", tmp_path / "broken.ispfit", 20e-6)
+
+
 def test_alone_nothing_is_exchanged() -> None:
     with joined_ranks() as ranks:
         assert ranks == Ranks(0, 1)
@@ -113,6 +136,10 @@ def test_alone_nothing_is_exchanged() -> None:
         assert ranks.any(True)
         assert not ranks.any(False)
         ranks.check_same({"seed": 0})
+        assert ranks.shared({"weights": 1}) == {"weights": 1}
+        assert ranks.cores() is None
+        with ranks.one_before_others():
+            pass
 
 
 def test_each_process_needs_an_image_of_a_batch() -> None:

@@ -155,6 +155,17 @@ def test_each_image_is_described_alike_alone_and_in_company(sizes: list[tuple[in
     torch.testing.assert_close(scene["mean"], torch.stack([image.mean() for image in images]))
 
 
+def test_images_of_unlike_codes_are_described_as_the_pixels_they_are() -> None:
+    codes = [torch.full((6, 8, 3), 100, dtype=torch.uint8), torch.full((6, 8, 3), -2, dtype=torch.int16)]
+    images = [*codes, torch.full((6, 8, 3), 0.25)]
+    scene = describe_batch(RestlessNetwork(), images)
+    torch.testing.assert_close(scene["mean"], torch.tensor([100 / 255, 65534 / 65535, 0.25]))
+
+
+def test_a_network_that_looks_at_no_scene_is_not_asked() -> None:
+    assert len(describe_batch(MLP().build(), [torch.zeros(2, 2, 3)])) == 0
+
+
 @given(st.integers(1, 60), st.floats(0, 0.99), st.integers(0, 99))
 def test_the_split_is_a_partition_and_leaves_something_to_train_on(n: int, fraction: float, seed: int) -> None:
     training, validation = split_pairs([None] * n, replace(PLAN, validation_fraction=fraction, seed=seed))
