@@ -102,7 +102,7 @@ def test_fit_takes_parameters_of_the_backbone(run: Any, pairs: Path, tmp_path: P
     assert ispfit.load(output).backbone_.hidden == 8
     wrong = run("fit", pairs, "-o", output, "--overwrite", "--set", "hiden=8", *QUICK)
     assert wrong.code == 2
-    assert "has no parameter 'hiden'; it has hidden, layers" in wrong.err
+    assert "has no parameter 'hiden'; it has hidden, initialisation, layers" in wrong.err
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,49 @@
+"""Bounds on memory, measured as the benchmarks do: peaks of processes of their own above the interpreter with torch."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ispfit import list_backbones
+
+SPEED = Path(__file__).parents[2] / "benchmarks" / "speed"
+GIB = 1024  # in MiB
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/status")
+
+
+def peak_mib(script: str, *arguments: str) -> float:
+    environment = os.environ | {"PYTHONPATH": str(SPEED)}
+    command = [sys.executable, str(SPEED / script), "--peak", *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1200)
+    assert done.returncode == 0, done.stderr
+    return float(json.loads(done.stdout.splitlines()[-1])["peak_mib"])
+
+
+def test_a_training_step_takes_a_quarter_of_the_naive_one_at_most() -> None:
+    ours, naive = (peak_mib("training_step.py", name) for name in ("ours", "naive"))
+    assert ours <= naive / 4
+
+
+def test_24_megapixels_are_rendered_in_a_gibibyte_and_a_half() -> None:
+    assert peak_mib("whole_images.py", "ours", "24 MP") <= 1.5 * GIB
+
+
+@pytest.mark.slow
+def test_at_45_megapixels_only_the_larger_images_add_to_it() -> None:
+    small, large = (peak_mib("whole_images.py", "ours", label) for label in ("24 MP", "45 MP"))
+    images = 2 * 3 * 4 * (5464 * 8192 - 4000 * 6000) / 2**20
+    assert large - small <= 1.1 * images
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("name", list_backbones())
+def test_every_backbone_renders_24_megapixels_in_four_gibibytes(name: str) -> None:
+    assert peak_mib("whole_images.py", name, "24 MP") <= 4 * GIB
