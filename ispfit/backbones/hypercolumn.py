@@ -17,7 +17,7 @@ __all__ = ["Hypercolumn"]
 class Hypercolumn(VGGBackbone):
     """conv1_2, conv2_2 and conv3_3 of VGG-16, joined at each pixel, and two hidden layers on top.
 
-    Trained on sparse samples: only the windows that a step draws, and the pixels around them, go through the trunk. The
+    Trained on samples: only the windows that a step draws, and the pixels around them, go through the trunk. The
     regressor's first layer is applied to each feature map at its own resolution, and what comes of it is enlarged (a
     1 x 1 convolution commutes with bilinear interpolation): the 448 features of a pixel are never laid side by side,
     neither in training nor where an image of 24 megapixels is rendered, tile by tile.

@@ -33,7 +33,7 @@ class MLP(Backbone):
 
     name = "mlp"
 
-    def __init__(self, hidden: int = 64, layers: int = 2, initialisation: str = "he") -> None:
+    def __init__(self, hidden: int = 64, layers: int = 2, initialisation: str = "torch") -> None:
         self.hidden = hidden
         self.layers = layers
         self.initialisation = initialisation

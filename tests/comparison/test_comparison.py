@@ -184,7 +184,7 @@ def test_the_command_writes_tables_and_a_picture(
         main([*command, "--json"])
     found = json.loads(capsys.readouterr().out)
     assert [entry["settings"] for entry in found["results"]] == [
-        {"hidden": 3, "layers": 2, "initialisation": "he"},
+        {"hidden": 3, "layers": 2, "initialisation": "torch"},
         {"nodes": 64},
     ]
 
