@@ -92,8 +92,10 @@ def fit(
         print_json({"model": str(output), "camera": model.camera_, "records": records, "failures": failures})
     else:
         for direction, record in model.records_.items():
-            best = f", {record.best_psnr:.2f} dB on {record.n_validation} held-out pairs" if record.best_psnr else ""
-            steps = f"{record.steps} steps on" if record.steps else "fitted to"
+            held_out = f"{record.n_validation} held-out pair{'s' if record.n_validation > 1 else ''}"
+            best = f", {record.best_psnr:.2f} dB on {held_out}" if record.best_psnr else ""
+            ended = " (it no longer improved)" if record.stopped_early else ""
+            steps = f"{record.steps} steps{ended} on" if record.steps else "fitted to"
             click.echo(f"{direction}: {steps} {record.n_train} pairs in {record.seconds:.0f} s{best}")
         click.echo(f"{output}")
     return report_failures(failures, len(X) + len(failures))

@@ -104,7 +104,7 @@ def prepare_camera(source: str, folder: Path, shots: int = 60, size: int = 192) 
     path = Path(source)
     if path.exists():
         return Camera((path.parent if path.suffix == ".csv" else path).resolve().name, path)
-    known = list_datasets()
+    known = [name for name in list_datasets() if not _missing(name)]
     if source not in known:
         hint = closest(source, known)
         raise InputError(f"{source}: no such folder, and no dataset of this name; there are {', '.join(known)}.{hint}")
@@ -114,16 +114,21 @@ def prepare_camera(source: str, folder: Path, shots: int = 60, size: int = 192) 
     return Camera(source, place)
 
 
+_MADE = {"n_samples", "image_size", "random_state"}
+
+
+def _missing(source: str) -> set[str]:
+    """What a dataset must be told that nobody said: it cannot be made here."""
+    parameters = inspect.signature(get_dataset(source)).parameters.values()
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return {each.name for each in parameters if each.default is each.empty and each.kind not in variadic} - _MADE
+
+
 def _made(source: str, shots: int, size: int) -> tuple[list[Any], list[Any]]:
     """A dataset, of as many shots and pixels as it lets one choose."""
     wanted = {"n_samples": shots, "image_size": size, "random_state": 0}
     parameters = inspect.signature(get_dataset(source)).parameters
-    try:
-        return load_dataset(source, **{name: value for name, value in wanted.items() if name in parameters})
-    except TypeError as error:
-        raise InputError(
-            f"dataset {source!r} needs to be told more ({error}); give a folder of pairs instead."
-        ) from error
+    return load_dataset(source, **{name: value for name, value in wanted.items() if name in parameters})
 
 
 def _write(X: list[Any], Y: list[Any], place: Path) -> None:

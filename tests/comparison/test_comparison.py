@@ -218,7 +218,7 @@ def test_wrong_usage_is_told_before_anything_is_done(
             "virtual-c",
             "virtual-c: no such folder, and no dataset of this name; there are .*Did you mean 'virtual-[ab]'",
         ),
-        ("folder", "dataset 'folder' needs to be told more .*; give a folder of pairs instead"),
+        ("folder", "folder: no such folder, and no dataset of this name; there are synthetic-auto, .*virtual-b\\."),
     ],
 )
 def test_a_camera_that_is_not_there_is_named(tmp_path: Path, source: str, message: str) -> None:
