@@ -126,7 +126,7 @@ def test_the_metadata_can_be_read_by_anybody(file: Path) -> None:
     assert found["backbone"] == {
         "name": "mlp",
         "origin": f"ispfit {ispfit.__version__}",
-        "settings": {"hidden": 4, "layers": 2},
+        "settings": {"hidden": 4, "layers": 2, "initialisation": "torch"},
     }
     assert found["directions"] == ["forward", "inverse"]
     assert found["camera"] == "Toy One"
@@ -135,7 +135,7 @@ def test_the_metadata_can_be_read_by_anybody(file: Path) -> None:
 
 def test_numbers_of_numpy_are_saved(tmp_path: Path) -> None:
     fit(MLP(hidden=np.int64(4)), max_steps=np.int32(3), verbose=np.bool_(False)).save(tmp_path / "a")
-    assert ispfit.load(tmp_path / "a").backbone_.settings() == {"hidden": 4, "layers": 2}
+    assert ispfit.load(tmp_path / "a").backbone_.settings() == MLP(hidden=4).settings()
 
 
 @pytest.mark.parametrize("random_state", [None, np.random.RandomState(3)])

@@ -157,7 +157,7 @@ def test_any_parameters_and_any_dtype_are_saved_and_loaded(
         loaded = ispfit.load(f"{folder}/camera.ispfit", device="cpu")
     assert loaded.get_params()["learning_rate"] == rate
     assert loaded.get_params()["random_state"] == seed
-    assert loaded.backbone_.settings() == {"hidden": hidden, "layers": layers}
+    assert loaded.backbone_.settings() == MLP(hidden, layers).settings()
     assert loaded.networks_.keys() == model.networks_.keys()
     for name, network in model.networks_.items():
         weights = loaded.networks_[name].state_dict()
