@@ -129,7 +129,7 @@ def _answers(
     crash: str,
 ) -> Iterator[tuple[int, tuple[Any, str | None]]]:
     """Index, and result or failure, of each item as it is done."""
-    threads = max(1, (cpu_count()) // jobs)
+    threads = max(1, cpu_count() // jobs)
     pending, running = iter(enumerate(items)), dict[Future[Any], _Task]()
     try:
         while True:

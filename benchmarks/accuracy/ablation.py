@@ -21,7 +21,7 @@ from ispfit.backbones.histpyramid import HistPyramid, HistPyramidNetwork
 from ispfit.comparison import Budget, Comparison, Run, prepare_camera, run_all
 
 REFERENCE = "paper"
-Encode = Callable[[Tensor], Tensor] | None
+Encode = Callable[[Tensor], Tensor]
 
 
 class Ablated(HistPyramid):
@@ -71,8 +71,8 @@ class PlainHistogram(LearnableHistogram):
         offset = (rgb[:, :, None] - self.centers[:, :, None, None]).abs()
         return torch.relu(1 - offset * self.widths[:, :, None, None]).flatten(1, 2)
 
-    def mean(self, rgb: Tensor, row_weights: Tensor, column_weights: Tensor, encode: Encode = None) -> Tensor:
-        return (self(encode(rgb) if encode else rgb) * (row_weights[:, None] * column_weights)).sum((2, 3))
+    def mean(self, rgb: Tensor, row_weights: Tensor, column_weights: Tensor, encode: Encode = Tensor.float) -> Tensor:
+        return (self(encode(rgb)) * (row_weights[:, None] * column_weights)).sum((2, 3))
 
 
 def _silence(weight: torch.nn.Parameter, columns: slice = slice(None)) -> None:

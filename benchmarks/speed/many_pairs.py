@@ -12,13 +12,11 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
-from measure import machine, markdown, resident_mib
+from measure import alone, machine, markdown, resident_mib
 
 from ispfit import ISPModel
 from ispfit.datasets import load_pairs
@@ -63,19 +61,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_pairs(folder, max(arguments.counts))
+        os.environ["ISPFIT_CACHE"] = str(folder / "cache")  # of the children
         for count in sorted(arguments.counts):
             rows = [{"name": str(i), "raw": f"{i}.tif", "srgb": f"{i}.png", "split": "train"} for i in range(count)]
             write_pairs_csv(folder / "pairs.csv", rows)
-            environment = os.environ | {"ISPFIT_CACHE": str(folder / "cache")}
-            command = [sys.executable, __file__, "--train", name, "--steps"]
-            runs = [
-                json.loads(
-                    subprocess.run(
-                        [*command, str(steps)], env=environment, check=True, capture_output=True, text=True
-                    ).stdout.splitlines()[-1]
-                )
-                for steps in (1, *[arguments.steps] * arguments.rounds)  # the first fills the cache
-            ][1:]
+            arguments_of_child = ("--train", name, "--steps")
+            alone("many_pairs.py", *arguments_of_child, "1")  # fills the cache
+            runs = [alone("many_pairs.py", *arguments_of_child, str(arguments.steps)) for _ in range(arguments.rounds)]
             found.append({name: statistics.median(run[name] for run in runs) for name in runs[0]})
     rows = [
         [

@@ -24,7 +24,7 @@ from ispfit.backbones.histpyramid import HistPyramid, HistPyramidNetwork
 from ispfit.runtime import keep_memory
 from ispfit.training.plan import TrainingPlan
 from ispfit.training.resident import ResidentImages
-from ispfit.training.sampling import Batch, describe_batch, draw_windows, gather
+from ispfit.training.sampling import Batch, Draw, describe_batch, draw_windows, gather
 
 IMAGES, SIDE, WINDOWS, WINDOW = 4, 512, 16, 32
 CPU = torch.device("cpu")
@@ -45,17 +45,21 @@ def network() -> HistPyramidNetwork:
     return built
 
 
-def drawn(ours: HistPyramidNetwork, images: list[np.ndarray]) -> Callable[[], Batch]:
-    """The windows of a step as `ispfit.training.loop` draws and cuts them."""
-    pairs = tuple(ResidentImages(part, CPU) for part in (images[:IMAGES], images[IMAGES:]))
+def draw() -> Draw:
+    """Which images and windows both steps take, as `ispfit.training.loop` draws them."""
     plan = TrainingPlan(1, 1e-3, IMAGES, WINDOWS, WINDOW, validation_fraction=0.0, seed=0)
-    draw = draw_windows(IMAGES, 0, plan)
-    return lambda: gather(pairs, draw, ours, WINDOW, CPU)
+    return draw_windows(IMAGES, 0, plan)
+
+
+def cutter(ours: HistPyramidNetwork, images: list[np.ndarray]) -> Callable[[], Batch]:
+    """Cuts the windows as `ispfit.training.loop` does."""
+    pairs = tuple(ResidentImages(part, CPU) for part in (images[:IMAGES], images[IMAGES:]))
+    return lambda: gather(pairs, draw(), ours, WINDOW, CPU)
 
 
 def our_step(ours: HistPyramidNetwork, images: list[np.ndarray]) -> Step:
     """As `ispfit.training.loop` does it."""
-    cut = drawn(ours, images)
+    cut = cutter(ours, images)
 
     def step() -> torch.Tensor:
         batch = cut()
@@ -70,10 +74,9 @@ def our_step(ours: HistPyramidNetwork, images: list[np.ndarray]) -> Step:
 
 
 def naive_step(ours: HistPyramidNetwork, images: list[np.ndarray]) -> Step:
-    naive, batch = NaiveHistPyramid.of(ours), drawn(ours, images)()
-    order = draw_order(images, batch)
+    naive, batch = NaiveHistPyramid.of(ours), cutter(ours, images)()
     inputs, targets = (
-        torch.from_numpy(np.stack([part[index] for index in order])).permute(0, 3, 1, 2).contiguous()
+        torch.from_numpy(np.stack([part[index] for index in draw().images])).permute(0, 3, 1, 2).contiguous()
         for part in (images[:IMAGES], images[IMAGES:])
     )
     rows = batch.rows
@@ -90,14 +93,6 @@ def naive_step(ours: HistPyramidNetwork, images: list[np.ndarray]) -> Step:
         return loss
 
     return step
-
-
-def draw_order(images: list[np.ndarray], batch: Batch) -> list[int]:
-    """Which image each row of a batch's images is."""
-    return [
-        next(index for index, image in enumerate(images[:IMAGES]) if np.array_equal(image, drawn_image))
-        for drawn_image in batch.images
-    ]
 
 
 def share_of_convolutions(step: Step) -> float:

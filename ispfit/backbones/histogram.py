@@ -49,7 +49,11 @@ class LearnableHistogram(nn.Module):
         return (offset * -self.widths[:, :, None, None]).add_(1).relu_().flatten(1, 2)
 
     def mean(
-        self, rgb: Tensor, row_weights: Tensor, column_weights: Tensor, encode: Callable[[Tensor], Tensor] | None = None
+        self,
+        rgb: Tensor,
+        row_weights: Tensor,
+        column_weights: Tensor,
+        encode: Callable[[Tensor], Tensor] = Tensor.float,
     ) -> Tensor:
         """Weighted mean of the votes over whole images, without ever holding a map of them.
 
@@ -57,7 +61,7 @@ class LearnableHistogram(nn.Module):
         ----------
         rgb : (N, 3, H, W) in [0, 1], of any size.
         row_weights, column_weights : (H,) and (W,); a pixel weighs the product of its two.
-        encode : what the votes are of, pixel by pixel, such as a compressed encoding; None is `rgb` itself.
+        encode : what the votes are of, pixel by pixel, such as a compressed encoding; by default of `rgb` itself.
 
         Returns
         -------
@@ -65,7 +69,7 @@ class LearnableHistogram(nn.Module):
         """
         if rgb.requires_grad:  # somebody differentiates by the image: the plain way
             weights = row_weights[:, None] * column_weights
-            mean: Tensor = (self(encode(rgb) if encode else rgb) * weights).sum((2, 3))
+            mean: Tensor = (self(encode(rgb)) * weights).sum((2, 3))
             return mean
         bins: list[Tensor] = [self.centers, self.widths]
         if not torch.is_grad_enabled():
@@ -92,7 +96,7 @@ class _MeanVotes(torch.autograd.Function):
         columns: Tensor,
         centers: Tensor,
         widths: Tensor,
-        encode: Callable[[Tensor], Tensor] | None,
+        encode: Callable[[Tensor], Tensor],
     ) -> Tensor:
         need_gradient = ctx.needs_input_grad[3] or ctx.needs_input_grad[4]
         bins = centers.shape[1]
@@ -101,10 +105,7 @@ class _MeanVotes(torch.autograd.Function):
         for top in range(0, rgb.shape[2], strip):
             weights = (rows[top : top + strip, None] * columns).flatten()
             for n, image in enumerate(rgb[:, :, top : top + strip]):
-                offset = (
-                    rgb_to_lrg(encode(image.float()) if encode else image.float(), axis=0).flatten(1)[:, None]
-                    - centers[:, :, None]
-                )
+                offset = rgb_to_lrg(encode(image.float()), axis=0).flatten(1)[:, None] - centers[:, :, None]
                 vote = offset.abs().mul_(-widths[:, :, None]).add_(1).relu_()
                 votes[n] += vote @ weights
                 if need_gradient:

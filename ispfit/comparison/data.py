@@ -14,7 +14,7 @@ import numpy as np
 
 from ispfit.datasets import load_dataset, load_pairs
 from ispfit.datasets.cache import file_stamp
-from ispfit.datasets.folders import list_rows, read_pairs_csv, write_pairs_csv
+from ispfit.datasets.folders import list_rows, write_pairs_csv
 from ispfit.errors import InputError
 from ispfit.images import shots_of
 from ispfit.io import write_linear, write_srgb
@@ -45,8 +45,7 @@ class Camera:
         Of others one scene in five is to test with, the same ones each time.
         """
         X, Y = load_pairs(self.pairs, lazy=True)
-        is_csv = self.pairs.suffix.lower() == ".csv" or (self.pairs / "pairs.csv").exists()
-        split = {row.name: row.split for row in read_pairs_csv(self.pairs)} if is_csv else {}
+        split = {row.name: row.split for row in list_rows(self.pairs)}
         names = self.names(X)
         if "test" in split.values():
             test = [split.get(name) == "test" for name in names]

@@ -65,7 +65,7 @@ class Ranks:
     @contextmanager
     def one_before_others(self) -> Iterator[None]:
         """The first process of each machine does what is inside, then the others do."""
-        first = int(os.environ.get("LOCAL_RANK", "0")) == 0 if self.world > 1 else True
+        first = self.world == 1 or int(os.environ.get("LOCAL_RANK", "0")) == 0
         if not first:
             self.any(False)
         yield
