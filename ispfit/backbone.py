@@ -36,7 +36,7 @@ from torch import Tensor
 from ispfit.errors import BackboneError
 from ispfit.images import Image
 
-__all__ = ["Backbone", "Network", "Scene", "Window"]
+__all__ = ["Backbone", "Network", "Scene", "Window", "pick_pixels"]
 
 
 class Scene(Mapping[str, Tensor]):
@@ -113,6 +113,11 @@ class Window:
         return torch.stack([y[:, :, None].expand(shape), x[:, None, :].expand(shape)], 1)
 
 
+def pick_pixels(maps: Tensor, at: Tensor) -> Tensor:
+    """The pixels `at` (N, S) of maps (N, C, h, w), counted row by row: (N, C, S)."""
+    return maps.flatten(2).gather(2, at[:, None].expand(-1, maps.shape[1], -1))
+
+
 class Network(torch.nn.Module):
     """One direction of a camera as a torch module: a subclass gives `render`, and `describe` if the scene counts.
 
@@ -120,10 +125,12 @@ class Network(torch.nn.Module):
     ----------
     halo : pixels of surround that `render` reads on each side of a window, a multiple of `stride`.
     stride : windows start and end on multiples of this (a network with pooling needs its grid aligned).
+    samples : how many pixels of each window a training step looks at, drawn at random; None: all of them.
     """
 
     halo: int = 0
     stride: int = 1
+    samples: int | None = None
 
     def describe(self, image: Tensor) -> Scene:
         """Summarise whole images; the default looks at nothing.
@@ -153,6 +160,22 @@ class Network(torch.nn.Module):
         float32 (N, 3, h, w), nominally in [0, 1]; the caller clips.
         """
         raise NotImplementedError(f"{type(self).__name__} must implement render(pixels, scene, window).")
+
+    def render_samples(self, pixels: Tensor, scene: Scene, window: Window, at: Tensor) -> Tensor:
+        """Render some pixels of each window: what training asks for where `samples` is set.
+
+        The default picks them from `render`; a network overrides this if it need not compute what lies between.
+
+        Parameters
+        ----------
+        pixels, scene, window : as for `render`.
+        at : int64 (N, S), the pixels of each window, counted row by row; one may come twice.
+
+        Returns
+        -------
+        float32 (N, 3, S).
+        """
+        return pick_pixels(self.render(pixels, scene, window), at)
 
     def fit_pairs(self, pairs: Iterable[tuple[Image, Image]]) -> None:
         """Fit to (input, target) images without gradient steps (least squares, a table).

@@ -13,7 +13,7 @@ from ispfit.errors import BackboneError
 from ispfit.images import FloatImage
 from ispfit.runtime import Runtime, keep_memory
 
-__all__ = ["cut_windows", "describe_image", "reflect", "render_image"]
+__all__ = ["check_rendered", "check_rendered_samples", "cut_windows", "describe_image", "reflect", "render_image"]
 
 _TILE = {"cpu": 192, "cuda": 1024}
 _TILE_HALOS = 6
@@ -101,6 +101,16 @@ def render_image(
 def _describe(network: Network, pixels: Tensor, runtime: Runtime) -> Scene:
     with torch.inference_mode(), runtime.autocast():
         return network.describe(pixels.permute(2, 0, 1)[None])
+
+
+def check_rendered_samples(network: Network, rendered: Tensor, at: Tensor) -> None:
+    """Raise a `BackboneError` if `render_samples` did not return what the contract says."""
+    expected = (len(at), 3, at.shape[1])
+    if tuple(rendered.shape) != expected:
+        raise BackboneError(
+            f"{type(network).__name__}.render_samples returned shape {tuple(rendered.shape)}, expected {expected}: "
+            "three channels of each pixel that it was asked for."
+        )
 
 
 def check_rendered(network: Network, rendered: Tensor, window: Window) -> None:

@@ -6,7 +6,10 @@ from typing import Any
 
 from ispfit import Backbone, get_backbone
 
-_SETTINGS: dict[str, dict[str, Any]] = {"fcn": {"width": 0.06}, "hypercolumn": {"width": 0.06, "hidden": 8}}
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "fcn": {"width": 0.06},
+    "hypercolumn": {"width": 0.06, "hidden": 8, "samples": 32},
+}
 
 
 def small(name: str) -> Backbone:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.nn.functional import grid_sample, interpolate
 
 from ispfit.backbone import Backbone, Network, Scene, Window
 from ispfit.backbones.counts import check_counts
@@ -17,36 +18,46 @@ __all__ = ["Hypercolumn"]
 class Hypercolumn(VGGBackbone):
     """conv1_2, conv2_2 and conv3_3 of VGG-16, joined at each pixel, and two hidden layers on top.
 
-    Trained on samples: only the windows that a step draws, and the pixels around them, go through the trunk. The
-    regressor's first layer is applied to each feature map at its own resolution, and what comes of it is enlarged (a
+    Trained on sparse samples: the windows that a step draws go through the trunk, and of each some pixels are drawn, at
+    which the features are gathered, by bilinear interpolation between their cells; no map is enlarged. To render, the
+    regressor's first layer is applied to each feature map at its own resolution, and what comes of it is enlarged (this
     1 x 1 convolution commutes with bilinear interpolation): the 448 features of a pixel are never laid side by side,
-    neither in training nor where an image of 24 megapixels is rendered, tile by tile.
+    and 24 megapixels are rendered tile by tile.
 
     Parameters
     ----------
     hidden : nodes of each hidden layer (the paper gives no number).
     weights : of the trunk to begin with: None (random), "imagenet" (as in the paper; downloaded), or a file's path.
     width : factor of the trunk's channels; weights other than None need 1.
+    samples : pixels of each window that training looks at; with the 16 windows an image of `ISPModel` 128 make the
+        2,000 pixels an image of Bansal et al. (2017). None: all.
 
     References
     ----------
     Nam & Kim, "Modelling the Scene Dependent Imaging in Cameras with a Deep Neural Network", ICCV 2017, 5.1.
     Larsson, Maire & Shakhnarovich, "Learning Representations for Automatic Colorization", ECCV 2016.
     Bansal, Russell & Gupta, "Marr Revisited: 2D-3D Model Alignment via Surface Normal Prediction", CVPR 2016.
+    Bansal, Chen, Russell, Gupta & Ramanan, "PixelNet: Representation of the Pixels, by the Pixels, and for the Pixels",
+    arXiv:1702.06506, 2017.
     """
 
     name = "hypercolumn"
 
-    def __init__(self, hidden: int = 128, weights: str | None = None, width: float = 1.0) -> None:
+    def __init__(
+        self, hidden: int = 128, weights: str | None = None, width: float = 1.0, samples: int | None = 128
+    ) -> None:
         self.hidden = hidden
         self.weights = weights
         self.width = width
+        self.samples = samples
 
     def build(self) -> Network:
         """A new network with random weights."""
         check_counts(self, hidden=1)
+        if self.samples is not None:
+            check_counts(self, samples=1)
         self.check_width()
-        return HypercolumnNetwork(self.hidden, self.width)
+        return HypercolumnNetwork(self.hidden, self.width, self.samples)
 
 
 class HypercolumnNetwork(Network):
@@ -55,8 +66,9 @@ class HypercolumnNetwork(Network):
     halo = 24  # conv3_3 then covers the window and a cell of 4 pixels on each side
     stride = 4
 
-    def __init__(self, hidden: int, width: float) -> None:
+    def __init__(self, hidden: int, width: float, samples: int | None) -> None:
         super().__init__()
+        self.samples = samples
         self.trunk = VGG(3, width)
         self.mix = nn.ModuleList(
             nn.Conv2d(channels, hidden, 1, bias=level == 0) for level, channels in enumerate(self.trunk.channels)
@@ -76,6 +88,22 @@ class HypercolumnNetwork(Network):
             mixed = mixed + enlarged[:, :, cell:-cell, cell:-cell]
         output: Tensor = self.regress(mixed)
         return output
+
+    def render_samples(self, pixels: Tensor, scene: Scene, window: Window, at: Tensor) -> Tensor:
+        """Gather each level's features at the samples, mix them there, then regress."""
+        y, x = at // window.width + 0.5, at % window.width + 0.5
+        first, *others = (
+            mix(_gathered(_around(features, window, 2**level), y / 2**level + 1, x / 2**level + 1))
+            for level, (mix, features) in enumerate(zip(self.mix, self.trunk(pixels), strict=True))
+        )
+        output: Tensor = self.regress(sum(others, first))
+        return output[:, :, 0]
+
+
+def _gathered(cells: Tensor, y: Tensor, x: Tensor) -> Tensor:
+    """Cells (N, C, H, W) interpolated at places (N, S), counted in cells from the corner: (N, C, 1, S)."""
+    grid = torch.stack([2 * x / cells.shape[3] - 1, 2 * y / cells.shape[2] - 1], 2)  # the corners are at -1 and 1
+    return grid_sample(cells.float(), grid[:, None], mode="bilinear", align_corners=False)
 
 
 def _around(features: Tensor, window: Window, cell: int) -> Tensor:

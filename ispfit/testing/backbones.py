@@ -24,6 +24,7 @@ _STAGES: tuple[tuple[Check, ...], ...] = (
         scenes.check_memory,
         rendering.check_halo,
         rendering.check_batch,
+        rendering.check_samples,
         training.check_learns,
         training.check_saves,
         training.check_inverse,
@@ -36,9 +37,10 @@ def check_backbone(backbone: Backbone) -> None:
     """Measure every promise of the backbone contract; see `ispfit.backbone`.
 
     Hyper-parameters stored as given, cloned and kept in JSON; the scene's form and size, and the memory that it
-    takes; the output's shape; the halo by gradient; tiled = whole; no batch or window statistics, no state, no random
-    numbers, inputs left alone; pickling, saving and loading; training lowers the loss; the inverse, where one is
-    declared. Takes a second or two for a small network. torch's global random state is left as it was.
+    takes; the output's shape; the halo by gradient; tiled = whole; samples = the same pixels of a window; no batch or
+    window statistics, no state, no random numbers, inputs left alone; pickling, saving and loading; training lowers
+    the loss; the inverse, where one is declared. Takes a second or two for a small network. torch's global random
+    state is left as it was.
 
     Parameters
     ----------

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ispfit.backbone import Network, Scene, Window
+from ispfit.backbone import Network, Scene, Window, pick_pixels
 from ispfit.errors import BackboneError
-from ispfit.rendering import check_rendered
+from ispfit.rendering import check_rendered, check_rendered_samples
 from ispfit.testing.subject import TOLERANCE, Subject, cut, describe, difference, render
 
-__all__ = ["check_batch", "check_halo", "check_inputs", "check_repeats", "check_shape"]
+__all__ = ["check_batch", "check_halo", "check_inputs", "check_repeats", "check_samples", "check_shape"]
 
 
 def check_shape(subject: Subject) -> Iterator[str]:
@@ -114,6 +114,32 @@ def check_batch(subject: Subject) -> Iterator[str]:
         )
     elif _moved(subject.network().state_dict(), network.state_dict()):
         yield "render changes the network's buffers in training; keep no running statistics in it."
+
+
+def check_samples(subject: Subject) -> Iterator[str]:
+    """render_samples gives the pixels of render."""
+    network, image = subject.network(), subject.image()
+    count = network.samples
+    if not (count is None or (isinstance(count, int) and count > 0)):
+        yield f"samples is {count!r}; set it to a number of pixels of each window, or to None for all."
+        return
+    pixels, window = cut(network, image, size=(subject.unit, 2 * subject.unit))
+    at = torch.randint(window.height * window.width, (1, 50))
+    with torch.no_grad():
+        scene = describe(network, image)
+        expected = pick_pixels(network.render(pixels, scene, window), at)
+        rendered = network.render_samples(pixels, scene, window, at)
+    try:
+        check_rendered_samples(network, rendered, at)
+    except BackboneError as error:
+        yield str(error)
+        return
+    worst = float(difference(rendered, expected).amax())
+    if worst > TOLERANCE:
+        yield (
+            f"render_samples differs from the same pixels of render by {worst:.2g}; pixels are counted row by row in "
+            "the window, without its halo."
+        )
 
 
 def _join(windows: list[Window]) -> Window:

@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,14 +18,14 @@ from ispfit.backbone import Network
 from ispfit.errors import TrainingError
 from ispfit.images import Image, ImagePairs, shots_of
 from ispfit.metrics import psnr_from_mse
-from ispfit.rendering import check_rendered
 from ispfit.runtime import Runtime, keep_memory, seeded
 from ispfit.training.checkpoint import Checkpoint, Progress
 from ispfit.training.interrupts import interruptible
+from ispfit.training.objective import Objective
 from ispfit.training.plan import TrainingPlan, TrainingRecord
 from ispfit.training.ranks import Ranks
 from ispfit.training.resident import ResidentImages
-from ispfit.training.sampling import Batch, Draw, describe_batch, draw_windows, gather, split_pairs
+from ispfit.training.sampling import Batch, Draw, draw_windows, gather, split_pairs
 
 __all__ = ["OnEvaluation", "train"]
 
@@ -126,6 +127,8 @@ class _Run:
         start = plan.first_step
         self.record = TrainingRecord(len(self.training), len(self.validation), steps=start, best_step=start)
         self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self.objective = Objective(network, runtime)
+        self.shared_objective = self.ranks.share(self.objective)
         self.optimizer = torch.optim.Adam(self.parameters, plan.learning_rate)
         self.scaler = torch.amp.GradScaler(runtime.device.type, enabled=runtime.scales_gradients)
         self.best = deepcopy(network.state_dict())
@@ -150,15 +153,16 @@ class _Run:
         """Draw windows, go forward, go backward, move; evaluate when it is time."""
         plan, number = self.plan, self.number
         torch.manual_seed(hash((plan.seed, number)) & 0x7FFFFFFF)  # for networks that draw random numbers
-        draw = draw_windows(len(self.training), number, plan, self.ranks.rank, self.ranks.world)
+        draw = draw_windows(len(self.training), number, plan, self.ranks.rank, self.ranks.world, self.network.samples)
         self.network.train()
-        loss = self._errors(Draw(self.training[draw.images], draw.places)).sum() / plan.batch_size
+        batch = self._gather(replace(draw, images=self.training[draw.images]))
+        loss = self.shared_objective(batch).sum() / plan.batch_size
         self.unread.append((number, loss.detach()))
         if len(self.unread) >= _UNREAD.get(self.runtime.device.type, _UNREAD["cuda"]):
             self.read_losses()
         self.optimizer.zero_grad()
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        self.ranks.add_gradients(self.parameters)
+        with self.ranks.exchanging():  # each parameter gets the mean of its gradients in all processes
+            self.scaler.scale(loss * self.ranks.world).backward()
         self.scaler.unscale_(self.optimizer)
         torch.nn.utils.clip_grad_norm_(self.parameters, _CLIP)
         self.optimizer.param_groups[0]["lr"] = plan.rate(self.at)
@@ -169,21 +173,8 @@ class _Run:
         if self.done or self.at % plan.validate_every == 0:
             self._evaluate()
 
-    def _errors(self, draw: Draw) -> Tensor:
-        """Mean squared error of each image of a draw."""
-        batch = gather(self.pairs, draw, self.network, self.plan.window_size, self.runtime.device)
-        rendered = self._render(batch)
-        error = (rendered.float() - batch.targets).square() * batch.inside
-        counts = 3 * batch.inside.sum((1, 2, 3))
-        per_image = (len(draw.images), -1)
-        return error.sum((1, 2, 3)).view(per_image).sum(1) / counts.view(per_image).sum(1)
-
-    def _render(self, batch: Batch) -> Tensor:
-        with self.runtime.autocast():
-            scene = describe_batch(self.network, batch.images)
-            rendered = self.network.render(batch.pixels, scene.rows(batch.rows), batch.window)
-        check_rendered(self.network, rendered, batch.window)
-        return rendered
+    def _gather(self, draw: Draw) -> Batch:
+        return gather(self.pairs, draw, self.network, self.plan.window_size, self.runtime.device)
 
     def read_losses(self) -> None:
         """Wait for the device, and see whether the losses of the last steps are finite; all ranks together."""
@@ -236,7 +227,7 @@ class _Run:
         with torch.inference_mode():
             for start in range(0, len(images), self.plan.batch_size):
                 part = slice(start, start + self.plan.batch_size)
-                errors += self._errors(Draw(images[part], places[part])).tolist()
+                errors += self.objective(self._gather(Draw(images[part], places[part]))).tolist()
         (total,) = self.ranks.total(sum(float(psnr_from_mse(error)) for error in errors))
         return total / len(self.validation)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +12,13 @@ from typing import Any
 import torch
 from joblib import cpu_count
 from torch import Tensor, distributed
+from torch.nn.parallel import DistributedDataParallel
 
 from ispfit.errors import InputError, TrainingError
 
 __all__ = ["Ranks", "joined_ranks"]
+
+_EXCHANGE = re.compile("gloo|nccl|connection|process group", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -39,16 +43,23 @@ class Ranks:
         """Whether this is the process that writes and speaks for all."""
         return self.rank == 0
 
-    def add_gradients(self, parameters: Sequence[Tensor]) -> None:
-        """Replace each gradient by the sum over all processes, in one exchange."""
+    def share(self, module: torch.nn.Module) -> torch.nn.Module:
+        """The module such that a backward pass leaves the mean of the gradients of all processes."""
         if self.world == 1:
-            return
-        gradients = [torch.zeros_like(each) if each.grad is None else each.grad for each in parameters]
-        flat = torch.cat([gradient.flatten() for gradient in gradients])
-        self._add(flat)
-        parts = torch.split(flat, [gradient.numel() for gradient in gradients])
-        for parameter, gradient, part in zip(parameters, gradients, parts, strict=True):
-            parameter.grad = part.view_as(gradient)
+            return module
+        with self._partners():
+            return DistributedDataParallel(_Tied(module), broadcast_buffers=False)
+
+    @contextmanager
+    def exchanging(self) -> Iterator[None]:
+        """Around a backward pass, in which gradients are exchanged; what is not an error of that stays as it is."""
+        try:
+            yield
+        except RuntimeError as error:
+            if self.world == 1 or not _EXCHANGE.search(str(error)):
+                raise
+            with self._partners():
+                raise
 
     def total(self, *values: float) -> list[float]:
         """Each value's sum over all processes."""
@@ -127,6 +138,18 @@ class Ranks:
     def _place() -> torch.device:
         """Where numbers are exchanged; on a CPU, where that can be, so that nobody waits for a GPU."""
         return torch.device("cpu" if "gloo" in str(distributed.get_backend()) else "cuda")
+
+
+class _Tied(torch.nn.Module):
+    """A module in whose output every weight takes part: DistributedDataParallel waits for the gradient of each."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, *arguments: Any) -> Tensor:
+        output: Tensor = self.module(*arguments)
+        return output + 0 * sum(weight.sum() for weight in self.parameters() if weight.requires_grad)
 
 
 def _on_cpu(value: Any) -> Any:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ispfit.backbone import Network, Scene, Window
+from ispfit.backbone import Network, Scene, Window, pick_pixels
 from ispfit.rendering import cut_windows
 from ispfit.training.plan import TrainingPlan
 from ispfit.training.resident import ResidentImages, decode
@@ -28,15 +28,20 @@ class Draw:
     ----------
     images : int64 (B,).
     places : float64 (B, windows, 2) in [0, 1), for the top and the left corner.
+    samples : float64 (B, windows, S) in [0, 1), which pixels of each window count, row by row; None: all.
     """
 
     images: npt.NDArray[np.int64]
     places: npt.NDArray[np.float64]
+    samples: npt.NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Windows with their halo, what they should become, where they lie, and the codes of the images they come from."""
+    """Windows with their halo, what they should become, where they lie, and the codes of the images they come from.
+
+    With `at`, the pixels that count (N, S), `targets` and `inside` are of these only: (N, 3, S) and (N, 1, S).
+    """
 
     images: list[Tensor]
     pixels: Tensor
@@ -44,20 +49,25 @@ class Batch:
     inside: Tensor
     window: Window
     rows: Tensor
+    at: Tensor | None = None
 
 
-def draw_windows(n_images: int, step: int, plan: TrainingPlan, rank: int = 0, world: int = 1) -> Draw:
+def draw_windows(
+    n_images: int, step: int, plan: TrainingPlan, rank: int = 0, world: int = 1, samples: int | None = None
+) -> Draw:
     """Draw the windows of one step from ``default_rng([seed, step])``; rank r of n takes ``[r::n]`` of the images.
 
     Parameters
     ----------
     n_images : how many to choose from; no image comes twice in a step unless there are too few.
     step : counts from the start of the first run.
+    samples : pixels of each window to draw; the windows are the same with and without.
     """
     rng = np.random.default_rng([plan.seed, step])
     images = rng.choice(n_images, plan.batch_size, replace=n_images < plan.batch_size)
     places = rng.random((plan.batch_size, plan.windows_per_image, 2))
-    return Draw(images[rank::world], places[rank::world])
+    chosen = None if samples is None else rng.random((plan.batch_size, plan.windows_per_image, samples))[rank::world]
+    return Draw(images[rank::world], places[rank::world], chosen)
 
 
 def split_pairs(
@@ -109,7 +119,15 @@ def gather(pairs: Pairs, draw: Draw, network: Network, size: int, device: torch.
     top, left, height, width = torch.cat(corners, 1)
     window = Window(top, left, size, size, height, width)
     rows = torch.arange(len(images), device=device).repeat_interleave(draw.places.shape[1])
-    return Batch(images, torch.cat(cuts), torch.cat(targets), _inside(window), window, rows)
+    batch = Batch(images, torch.cat(cuts), torch.cat(targets), _inside(window), window, rows)
+    return batch if draw.samples is None else _sparse(batch, draw.samples)
+
+
+def _sparse(batch: Batch, samples: npt.NDArray[np.float64]) -> Batch:
+    """The batch with nothing but the samples in it, as far as targets go."""
+    n_pixels = batch.window.height * batch.window.width
+    at = torch.from_numpy(np.int64(samples * n_pixels)).flatten(0, 1).to(batch.targets.device)
+    return replace(batch, targets=pick_pixels(batch.targets, at), inside=pick_pixels(batch.inside, at), at=at)
 
 
 def describe_batch(network: Network, images: list[Tensor]) -> Scene:

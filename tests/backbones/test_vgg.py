@@ -17,7 +17,8 @@ from torch import Tensor
 from torch.nn.functional import conv2d, conv_transpose2d, interpolate, max_pool2d, relu
 
 from ispfit import ISPModel, Network
-from ispfit.backbones import vgg
+from ispfit.backbone import pick_pixels
+from ispfit.backbones import hypercolumn, vgg
 from ispfit.backbones.fcn import FCN
 from ispfit.backbones.hypercolumn import Hypercolumn
 from ispfit.backbones.vgg import LEVELS, VGG, load_weights
@@ -86,6 +87,27 @@ def test_the_hypercolumn_is_its_layers_laid_side_by_side() -> None:
     expected = conv2d(hidden, state["regress.3.weight"], state["regress.3.bias"])
     inner = (slice(None), slice(None), slice(32, -32), slice(32, -32))
     torch.testing.assert_close(render(network, image)[inner], expected[inner], atol=1e-5, rtol=1e-4)
+
+
+def test_training_gathers_the_hypercolumn_at_samples_and_enlarges_no_map(monkeypatch: Any) -> None:
+    network = Hypercolumn(hidden=6, width=0.1, samples=9).build()
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    pixels, window = cut(network, torch.rand(32, 32, 3), top=8, left=4, size=(16, 16))
+    at = torch.randint(256, (1, 9))
+    expected = pick_pixels(network.render(pixels, network.describe(pixels), window), at).detach()
+    monkeypatch.setattr(hypercolumn, "interpolate", None)
+    widest = 0
+
+    def note(layer: Any, inputs: Any, output: Tensor) -> None:
+        nonlocal widest
+        widest = max(widest, output.shape[2] * output.shape[3])
+
+    for layer in [*network.mix, *network.regress]:
+        layer.register_forward_hook(note)
+    found = network.render_samples(pixels, network.describe(pixels), window, at).detach()
+    torch.testing.assert_close(found, expected, atol=1e-5 * float(expected.abs().max()), rtol=1e-4)
+    assert widest == 9
 
 
 def test_the_fcn_fuses_three_resolutions_as_the_original_does() -> None:
@@ -252,3 +274,9 @@ def test_a_damaged_file_in_torch_s_cache_is_to_be_deleted(server: str) -> None:
 def test_settings_that_cannot_be_are_refused_at_once(family: Any, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         family(**settings).build()
+
+
+def test_samples_are_a_number_of_pixels_or_all() -> None:
+    assert Hypercolumn(width=0.1, samples=None).build().samples is None
+    with pytest.raises(InputError, match="Hypercolumn: expected samples to be a whole number >= 1, got 0"):
+        Hypercolumn(samples=0).build()

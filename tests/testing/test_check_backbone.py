@@ -209,6 +209,21 @@ class NoStride(Good):
     stride = 0
 
 
+class NoSamples(Good):
+    samples = 0
+
+
+class SamplesColumnByColumn(Good):
+    def render_samples(self, pixels: Tensor, scene: Scene, window: Window, at: Tensor) -> Tensor:
+        turned = at % window.height * window.width + at // window.height
+        return super().render_samples(pixels, scene, window, turned)
+
+
+class SamplesAsMaps(Good):
+    def render_samples(self, pixels: Tensor, scene: Scene, window: Window, at: Tensor) -> Tensor:
+        return super().render_samples(pixels, scene, window, at)[:, :, None]
+
+
 class Fits(Network):
     """Fits one gain by least squares; its inverse divides."""
 
@@ -303,6 +318,9 @@ WRONG = {
     "NoWeights": r"its network has no weights to train; register them as torch\.nn\.Parameter, or override fit_pairs",
     "OddHalo": r"halo is 1, expected a whole number of pixels and a multiple of stride = 2",
     "NoStride": r"stride is 0, expected a whole number of pixels, at least 1",
+    "NoSamples": r"samples is 0; set it to a number of pixels of each window, or to None for all",
+    "SamplesColumnByColumn": r"render_samples differs from the same pixels of render by .* counted row by row in",
+    "SamplesAsMaps": r"SamplesAsMaps\.render_samples returned shape \(1, 3, 1, 50\), expected \(1, 3, 50\)",
     "FitsNothing": r"fit_pairs did not lower the loss on three pairs",
     "GrowsInFit": r"the weights of one network do not fit another .* must follow from the hyper-parameters alone",
 }

@@ -123,6 +123,29 @@ def test_windows_and_targets_are_cut_at_one_place(height: int, width: int, size:
     assert torch.equal(corner, torch.stack([batch.window.top, batch.window.left], 1))
 
 
+def test_samples_are_pixels_of_the_same_windows() -> None:
+    whole, sparse = draw_windows(2, 5, PLAN), draw_windows(2, 5, PLAN, samples=20)
+    np.testing.assert_array_equal(whole.places, sparse.places)
+    data = pairs((12, 17), (9, 9))
+    full, batch = (gather(data, draw, Reader(2, 4), 8, CPU) for draw in (whole, sparse))
+    assert full.at is None
+    assert batch.at is not None
+    assert batch.at.shape == (12, 20)
+    assert torch.equal(batch.pixels, full.pixels)
+    for row, column in ((0, 0), (7, 19)):
+        y, x = divmod(int(batch.at[row, column]), 8)
+        assert torch.equal(batch.targets[row, :, column], full.targets[row, :, y, x])
+        assert batch.inside[row, 0, column] == full.inside[row, 0, y, x]
+
+
+@given(st.integers(1, 6), st.integers(0, 50))
+def test_ranks_share_the_samples_as_they_share_the_windows(world: int, step: int) -> None:
+    whole = draw_windows(9, step, PLAN, samples=3).samples
+    assert whole is not None
+    for rank in range(world):
+        np.testing.assert_array_equal(draw_windows(9, step, PLAN, rank, world, 3).samples, whole[rank::world])
+
+
 def test_an_image_smaller_than_the_window_is_reflected_and_counted_once() -> None:
     batch = gather(pairs((3, 5)), draw_windows(1, 0, replace(PLAN, batch_size=1)), Reader(2, 4), 8, CPU)
     assert batch.inside.sum((1, 2, 3)).tolist() == [15, 15, 15]

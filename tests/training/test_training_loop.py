@@ -22,6 +22,7 @@ from ispfit.errors import BackboneError, CheckpointError, InputError, TrainingEr
 from ispfit.metrics import psnr
 from ispfit.rendering import render_image
 from ispfit.runtime import Runtime
+from ispfit.testing.subject import render
 from ispfit.training import Checkpoint, TrainingPlan, TrainingRecord, loop, train
 from ispfit.training.sampling import draw_windows
 
@@ -198,6 +199,21 @@ def test_a_later_run_draws_later_windows(monkeypatch: pytest.MonkeyPatch) -> Non
     assert steps == [100, 101, 102, 103, 104]
     assert record.steps == 105
     assert record.history[0]["step"] == 101
+
+
+@pytest.mark.parametrize("samples", [1, 64])
+def test_a_step_on_samples_has_the_loss_of_these_pixels(samples: int) -> None:
+    raws, srgbs = toy_pairs(1, 8)
+    plan = replace(PLAN, max_steps=1, batch_size=1, windows_per_image=1, validation_fraction=0)
+    network, expected = build(Line()), build(Line())
+    network.samples = samples
+    record = train(network, raws, srgbs, plan, CPU)
+    chosen = draw_windows(1, 0, plan, samples=samples).samples
+    assert chosen is not None
+    at = np.int64(chosen.flatten() * 64)
+    rendered = render(expected, torch.from_numpy(raws[0])).permute(1, 2, 0).reshape(-1, 3)[at]
+    error = (rendered - torch.from_numpy(srgbs[0].reshape(-1, 3)[at])).square().mean()
+    assert record.history[0]["loss"] == pytest.approx(float(error), rel=1e-4)
 
 
 def test_images_of_unequal_sizes_are_trained_on_together() -> None:
