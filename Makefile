@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: demo test test-slow bench check format clean
+.PHONY: demo test test-slow bench bench-gpu check format clean
 
 demo: $(READY)
 	$(BIN)/ispfit demo -o demo
@@ -29,6 +29,11 @@ bench: $(READY)
 	$(BIN)/python benchmarks/speed/whole_images.py --json bench/whole_images.json --plot bench/whole_images.png
 	$(BIN)/python benchmarks/speed/folders.py --json bench/folders.json
 	$(BIN)/python benchmarks/speed/many_pairs.py --json bench/many_pairs.json
+
+# The same on a GPU; a quarter of an hour, most of it for the pairs that it makes.
+bench-gpu: $(READY)
+	mkdir -p bench
+	$(BIN)/python benchmarks/speed/gpu.py --device cuda --json bench/gpu.json
 
 format: $(READY)
 	$(BIN)/ruff check --fix

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -12,7 +14,7 @@ import torch
 
 from ispfit.errors import InputError
 
-__all__ = ["Runtime", "keep_memory", "resolve_runtime", "seeded"]
+__all__ = ["Runtime", "keep_memory", "resolve_runtime", "seeded", "uses_triton"]
 
 _turn = threading.RLock()
 
@@ -29,14 +31,24 @@ class Runtime:
     ----------
     device : where networks run.
     dtype : the low precision of `torch.autocast`, or None for float32 throughout.
+    compiler : the backend of `torch.compile` that training steps are compiled with; None: they are not.
     """
 
     device: torch.device
     dtype: torch.dtype | None = None
+    compiler: str | None = None
 
     def autocast(self) -> AbstractContextManager[object]:
         """The context in which networks are called."""
         return nullcontext() if self.dtype is None else torch.autocast(self.device.type, self.dtype)
+
+    def compiled(self, module: torch.nn.Module) -> torch.nn.Module:
+        """The module, compiled in place if that was asked for; on a GPU in graphs that are launched as one."""
+        if self.compiler is not None:
+            torch.compiler.reset()  # each run has the compiler's few variants of this code to itself
+            captured = self.compiler == "inductor" and self.device.type == "cuda"
+            module.compile(backend=self.compiler, mode="reduce-overhead" if captured else None)
+        return module
 
     @property
     def scales_gradients(self) -> bool:
@@ -55,7 +67,8 @@ def resolve_runtime(device: str = "auto", precision: str = "auto") -> Runtime:
     Raises
     ------
     InputError
-        If the device cannot be had here, or the precision is none of these.
+        If the device cannot be had here, the precision is none of these, or ISPFIT_COMPILE, where it is set, does not
+        name a backend of `torch.compile`.
     """
     place = _device(device)
     if precision == "auto":
@@ -64,7 +77,30 @@ def resolve_runtime(device: str = "auto", precision: str = "auto") -> Runtime:
         raise InputError(f"precision: expected 'auto', 'fp32', 'bf16' or 'fp16', got {precision!r}.")
     if precision == "fp16" and place.type == "cpu":
         raise InputError("precision: 'fp16' needs a GPU; use 'bf16' or 'fp32' on a CPU.")
-    return Runtime(place, _PRECISIONS[precision])
+    return Runtime(place, _PRECISIONS[precision], _compiler())
+
+
+def _compiler() -> str | None:
+    name = os.environ.get("ISPFIT_COMPILE") or None
+    known = torch.compiler.list_backends(()) if name else []
+    if name and name not in known:
+        raise InputError(f"ISPFIT_COMPILE: expected a backend of torch.compile ({', '.join(known)}), got {name!r}.")
+    return name
+
+
+def uses_triton(device: torch.device) -> bool:
+    """Whether ISPFIT_TRITON=1 asks for kernels in Triton, and they can run on the device (or are interpreted).
+
+    Raises
+    ------
+    InputError
+        If Triton is not installed.
+    """
+    if os.environ.get("ISPFIT_TRITON") != "1":
+        return False
+    if importlib.util.find_spec("triton") is None:
+        raise InputError("ISPFIT_TRITON: the package triton is not installed; install it, or do not set the variable.")
+    return device.type == "cuda" or os.environ.get("TRITON_INTERPRET") == "1"
 
 
 def _device(device: str) -> torch.device:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from ispfit.color import rgb_to_lrg
+from ispfit.runtime import uses_triton
 
 __all__ = ["LearnableHistogram"]
 
@@ -67,7 +68,7 @@ class LearnableHistogram(nn.Module):
         -------
         (N, 3 * bins).
         """
-        if rgb.requires_grad:  # somebody differentiates by the image: the plain way
+        if rgb.requires_grad or torch.compiler.is_compiling():  # by the image, or fused by the compiler: the plain way
             weights = row_weights[:, None] * column_weights
             mean: Tensor = (self(encode(rgb)) * weights).sum((2, 3))
             return mean
@@ -99,19 +100,19 @@ class _MeanVotes(torch.autograd.Function):
         encode: Callable[[Tensor], Tensor],
     ) -> Tensor:
         need_gradient = ctx.needs_input_grad[3] or ctx.needs_input_grad[4]
-        bins = centers.shape[1]
-        votes, inside, sign = torch.zeros(3, len(rgb), 3, bins, device=rgb.device)
-        strip = max(1, _STRIP.get(rgb.device.type, _STRIP["cpu"]) // (rgb.shape[3] * 3 * bins))
+        sums = torch.zeros(3, len(rgb), *centers.shape, device=rgb.device)
+        strip = max(1, _STRIP.get(rgb.device.type, _STRIP["cpu"]) // (rgb.shape[3] * centers.numel()))
         for top in range(0, rgb.shape[2], strip):
-            weights = (rows[top : top + strip, None] * columns).flatten()
-            for n, image in enumerate(rgb[:, :, top : top + strip]):
-                offset = rgb_to_lrg(encode(image.float()), axis=0).flatten(1)[:, None] - centers[:, :, None]
-                vote = offset.abs().mul_(-widths[:, :, None]).add_(1).relu_()
-                votes[n] += vote @ weights
-                if need_gradient:
-                    mask = (vote > 0).to(vote.dtype)
-                    inside[n] += mask @ weights
-                    sign[n] += mask.mul_(offset.sign_()) @ weights
+            weights, images = rows[top : top + strip], rgb[:, :, top : top + strip]
+            if uses_triton(rgb.device):
+                from ispfit.backbones.triton_votes import vote_sums
+
+                sums += vote_sums(encode(images.float()), weights, columns, centers, widths)
+                continue
+            for n, image in enumerate(images):
+                colors = rgb_to_lrg(encode(image.float()), axis=0)
+                _add_votes(sums[:, n], colors, weights[:, None] * columns, centers, widths, need_gradient)
+        votes, inside, sign = sums
         ctx.save_for_backward(widths * sign, (votes - inside) / widths)
         result: Tensor = votes
         return result
@@ -122,3 +123,18 @@ class _MeanVotes(torch.autograd.Function):
         by_center, by_width = ctx.saved_tensors
         (gradient,) = gradients
         return None, None, None, (gradient * by_center).sum(0), (gradient * by_width).sum(0), None
+
+
+def _add_votes(
+    sums: Tensor, lrg: Tensor, weights: Tensor, centers: Tensor, widths: Tensor, need_gradient: bool
+) -> None:
+    """Add the weighted sums of an image's votes and, if wanted, of where they are not 0 and of sign(x - μ) there."""
+    votes, inside, sign = sums
+    weights = weights.flatten()
+    offset = lrg.flatten(1)[:, None] - centers[:, :, None]
+    vote = offset.abs().mul_(-widths[:, :, None]).add_(1).relu_()
+    votes += vote @ weights
+    if need_gradient:
+        mask = (vote > 0).to(vote.dtype)
+        inside += mask @ weights
+        sign += mask.mul_(offset.sign_()) @ weights

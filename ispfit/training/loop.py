@@ -128,8 +128,8 @@ class _Run:
         self.record = TrainingRecord(len(self.training), len(self.validation), steps=start, best_step=start)
         self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self.objective = Objective(network, runtime)
-        self.shared_objective = self.ranks.share(self.objective)
-        self.optimizer = torch.optim.Adam(self.parameters, plan.learning_rate)
+        self.shared_objective = self.ranks.share(runtime.compiled(self.objective))
+        self.optimizer = torch.optim.Adam(self.parameters, plan.learning_rate, fused=runtime.device.type == "cuda")
         self.scaler = torch.amp.GradScaler(runtime.device.type, enabled=runtime.scales_gradients)
         self.best = deepcopy(network.state_dict())
         self.at = 0
@@ -227,7 +227,7 @@ class _Run:
         with torch.inference_mode():
             for start in range(0, len(images), self.plan.batch_size):
                 part = slice(start, start + self.plan.batch_size)
-                errors += self.objective(self._gather(Draw(images[part], places[part]))).tolist()
+                errors += self.objective.forward(self._gather(Draw(images[part], places[part]))).tolist()
         (total,) = self.ranks.total(sum(float(psnr_from_mse(error)) for error in errors))
         return total / len(self.validation)
 

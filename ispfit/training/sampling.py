@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -105,28 +106,31 @@ def gather(pairs: Pairs, draw: Draw, network: Network, size: int, device: torch.
     both = [tuple(side[int(index)] for side in pairs) for index in draw.images]
     size = min(size, max(max(image.shape[:2]) for image, _ in both))
     size = -(-size // network.stride) * network.stride
-    images, cuts, targets, corners = [], [], [], []
-    for (image, target), places in zip(both, draw.places, strict=True):
-        tops, lefts = (
-            torch.from_numpy(_corners(places[:, axis], image.shape[axis], size, network.stride)).to(device)
-            for axis in (0, 1)
-        )
+    extents = np.array([image.shape[:2] for image, _ in both])[:, None]
+    corners = _corners(draw.places, extents, size, network.stride)
+    where = _to(np.concatenate([corners, np.broadcast_to(extents, corners.shape)], 2), device)  # one transfer for all
+    images, cuts, targets = [], [], []
+    for (image, target), (tops, lefts) in zip(both, where[:, :, :2].mT, strict=True):
         images.append(image)
         cuts.append(decode(cut_windows(image, tops, lefts, size, size, network.halo)))
         targets.append(decode(cut_windows(target, tops, lefts, size, size)))
-        extent = torch.tensor(image.shape[:2], device=device).expand(len(tops), 2)
-        corners.append(torch.stack([tops, lefts, extent[:, 0], extent[:, 1]]))
-    top, left, height, width = torch.cat(corners, 1)
+    top, left, height, width = where.flatten(0, 1).unbind(1)
     window = Window(top, left, size, size, height, width)
     rows = torch.arange(len(images), device=device).repeat_interleave(draw.places.shape[1])
     batch = Batch(images, torch.cat(cuts), torch.cat(targets), _inside(window), window, rows)
     return batch if draw.samples is None else _sparse(batch, draw.samples)
 
 
+def _to(numbers: npt.NDArray[Any], device: torch.device) -> Tensor:
+    """Move numbers to a device; a GPU gets them in its own time."""
+    tensor = torch.from_numpy(np.ascontiguousarray(numbers))
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
 def _sparse(batch: Batch, samples: npt.NDArray[np.float64]) -> Batch:
     """The batch with nothing but the samples in it, as far as targets go."""
     n_pixels = batch.window.height * batch.window.width
-    at = torch.from_numpy(np.int64(samples * n_pixels)).flatten(0, 1).to(batch.targets.device)
+    at = _to((samples * n_pixels).astype(np.int64), batch.targets.device).flatten(0, 1)
     return replace(batch, targets=pick_pixels(batch.targets, at), inside=pick_pixels(batch.inside, at), at=at)
 
 
@@ -144,9 +148,11 @@ def _stack(images: list[Tensor]) -> Tensor:
     return torch.stack([decode(image) for image in images]).permute(0, 3, 1, 2)
 
 
-def _corners(places: npt.NDArray[np.float64], extent: int, size: int, stride: int) -> npt.NDArray[np.int64]:
+def _corners(
+    places: npt.NDArray[np.float64], extents: npt.NDArray[np.int64], size: int, stride: int
+) -> npt.NDArray[np.int64]:
     """Multiples of the stride such that the windows between them reach every pixel of the side."""
-    count = max(0, -(-(extent - size) // stride)) + 1
+    count = np.maximum(0, -(-(extents - size) // stride)) + 1
     return np.asarray(np.floor(places * count) * stride, np.int64)
 
 

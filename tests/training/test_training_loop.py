@@ -17,6 +17,7 @@ from toys import Gamma, LeastSquares, Line, Restless, toy_pairs
 
 from ispfit import Backbone, ISPModel, Network, Scene, Window, get_backbone, list_backbones
 from ispfit.backbones.histpyramid import HistPyramid
+from ispfit.backbones.hypercolumn import Hypercolumn
 from ispfit.datasets import make_camera_pairs
 from ispfit.errors import BackboneError, CheckpointError, InputError, TrainingError
 from ispfit.metrics import psnr
@@ -214,6 +215,23 @@ def test_a_step_on_samples_has_the_loss_of_these_pixels(samples: int) -> None:
     rendered = render(expected, torch.from_numpy(raws[0])).permute(1, 2, 0).reshape(-1, 3)[at]
     error = (rendered - torch.from_numpy(srgbs[0].reshape(-1, 3)[at])).square().mean()
     assert record.history[0]["loss"] == pytest.approx(float(error), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "backbone", [HistPyramid(channels=3), HistPyramid.paper(channels=3), Hypercolumn(4, width=0.05, samples=9)]
+)
+def test_compiled_steps_are_those_that_are_not(backbone: Backbone) -> None:
+    """By the compiler's own kernels, without code: the step is one graph, no part of it left to Python."""
+    torch.compiler.reset()
+    plan, pairs = replace(PLAN, max_steps=4, learning_rate=1e-3, validation_fraction=0.4), toy_pairs(4)
+    plain, record = fit(backbone, pairs, plan)
+    torch._dynamo.utils.counters.clear()
+    compiled, again = fit(backbone, pairs, plan, runtime=replace(CPU, compiler="aot_eager"))
+    for name, weight in plain.state_dict().items():
+        torch.testing.assert_close(compiled.state_dict()[name], weight, rtol=0, atol=1e-5)
+    assert again.best_psnr == pytest.approx(record.best_psnr, abs=1e-3)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
+    assert not torch._dynamo.utils.counters["graph_break"]
 
 
 def test_images_of_unequal_sizes_are_trained_on_together() -> None:

@@ -1,0 +1,264 @@
+"""On a GPU: a whole training, the stages of its step against the device's limits, and 24 megapixels from and to it.
+
+    python benchmarks/speed/gpu.py [--device cuda] [--pairs 476] [--size 512] [--epochs 100] [--megapixels 24]
+
+Trains the default network from raw to sRGB on a synthetic camera (the paper's numbers: 476 pairs of 512 x 512, 100
+epochs) in float32, in mixed precision, and in mixed precision compiled, and compares the PSNR on validation windows.
+Stages are those of one eager step: time, FLOPs over the rate of a matrix product, bytes that its operations read and
+write over the bandwidth of a copy, all three measured here. Runs on a CPU too, where it says little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from measure import interleaved, machine, markdown
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
+
+from ispfit.backbones.histpyramid import HistPyramid
+from ispfit.backbones.pooling import pooling_weights
+from ispfit.datasets import make_camera_pairs
+from ispfit.rendering import render_image
+from ispfit.runtime import Runtime, resolve_runtime
+from ispfit.training import TrainingPlan, train
+from ispfit.training.objective import Objective
+from ispfit.training.resident import ResidentImages
+from ispfit.training.sampling import Batch, draw_windows, gather
+
+GEMM, COPY = 4096, 1 << 26  # side of a matrix, and floats of an array
+BATCH, WINDOWS, WINDOW = 4, 16, 32
+
+Work = Callable[[], object]
+
+
+def waited(work: Work, device: torch.device) -> Work:
+    """The work, and waiting until the device has done it."""
+
+    def do() -> None:
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    return do
+
+
+def milliseconds(works: dict[str, Work], device: torch.device, rounds: int = 5) -> dict[str, float]:
+    times = interleaved({name: waited(work, device) for name, work in works.items()}, rounds)
+    return {name: 1000 * each["wall"] for name, each in times.items()}
+
+
+def limits(device: torch.device, dtype: torch.dtype) -> dict[str, float]:
+    """What the device can do: FLOP a second, bytes a second."""
+    scale = 1 if device.type == "cuda" else 8
+    a, b = torch.rand(2, GEMM // scale, GEMM // scale, device=device).to(dtype)
+    source = torch.rand(COPY // scale, device=device)
+    target = torch.empty_like(source)
+    took = milliseconds({"gemm": lambda: a @ b, "copy": lambda: target.copy_(source)}, device)
+    return {
+        "flop": 2 * len(a) ** 3 / took["gemm"] * 1000,
+        "bytes": 2 * source.nbytes / took["copy"] * 1000,
+    }
+
+
+class Traffic(TorchDispatchMode):
+    """Counts the bytes that operations read and write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bytes = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if not func.is_view:
+            self.bytes += sum(x.nbytes for x in tree_leaves((args, kwargs, result)) if isinstance(x, Tensor))
+        return result
+
+
+class Step:
+    """A training step in its stages, each of which takes what the ones before made."""
+
+    def __init__(self, pairs: tuple[list[Any], list[Any]], runtime: Runtime) -> None:
+        torch.manual_seed(0)
+        self.runtime, self.network = runtime, HistPyramid().build().to(runtime.device)
+        self.objective = Objective(self.network, runtime)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), 1e-3, fused=runtime.device.type == "cuda")
+        self.pairs = tuple(ResidentImages(side, runtime.device) for side in pairs)
+        self.draw = draw_windows(len(pairs[0]), 0, plan_of(1, 0.0))
+        self.batch = self.cut()
+        self.loss = self.forward()
+
+    def cut(self) -> Batch:
+        self.batch = gather(self.pairs, self.draw, self.network, WINDOW, self.runtime.device)
+        return self.batch
+
+    def forward(self) -> Tensor:
+        self.loss = self.objective(self.batch).sum()
+        return self.loss
+
+    def backward(self) -> None:
+        self.forward()
+        self.optimizer.zero_grad()
+        self.loss.backward()
+
+    def stages(self) -> dict[str, Work]:
+        return {
+            "cut windows": self.cut,
+            "forward": self.forward,
+            "forward and backward": self.backward,
+            "optimiser": self.optimizer.step,
+        }
+
+
+def plan_of(max_steps: int, validation_fraction: float) -> TrainingPlan:
+    return TrainingPlan(max_steps, 3e-3, BATCH, WINDOWS, WINDOW, validation_fraction, seed=0)
+
+
+def step_table(pairs: tuple[list[Any], list[Any]], runtime: Runtime) -> list[dict[str, Any]]:
+    """Each stage's time, and what of it the arithmetic and the traffic would need."""
+    step, can = Step(pairs, runtime), limits(runtime.device, runtime.dtype or torch.float32)
+    step.backward()
+    rows = []
+    for name, took in milliseconds(step.stages(), runtime.device).items():
+        with FlopCounterMode(display=False) as counter, Traffic() as traffic:
+            step.stages()[name]()
+        flop, moved = counter.get_total_flops(), traffic.bytes
+        rows.append(
+            {"stage": name, "ms": took, "gflop": flop / 1e9, "mb": moved / 1e6}
+            | {"share_flop": flop / can["flop"] / took * 1000, "share_bytes": moved / can["bytes"] / took * 1000}
+        )
+    return rows
+
+
+def training(pairs: tuple[list[Any], list[Any]], runtime: Runtime, steps: int) -> dict[str, Any]:
+    """A whole training of the default network; the time of the compiler is in it."""
+    torch.manual_seed(0)
+    backbone = HistPyramid()
+    network = backbone.build()
+    backbone.initialise(network, list(zip(*pairs, strict=True)))
+    started = time.perf_counter()
+    record = train(network.to(runtime.device), *pairs, plan_of(steps, 0.1), runtime)
+    return {"seconds": time.perf_counter() - started, "steps": record.steps, "psnr": record.best_psnr}
+
+
+def trainings(pairs: tuple[list[Any], list[Any]], device: str, steps: int) -> dict[str, dict[str, Any]]:
+    mixed = resolve_runtime(device, "auto" if device != "cpu" else "fp32")
+    runtimes = {"float32": replace(mixed, dtype=None), "as it comes": mixed}
+    runtimes["compiled"] = replace(mixed, compiler="inductor" if mixed.device.type == "cuda" else "aot_eager")
+    return {name: training(pairs, runtime, steps) for name, runtime in runtimes.items()}
+
+
+def rendering(megapixels: float, runtime: Runtime) -> dict[str, float]:
+    """An image from page-locked memory to page-locked memory, and the two transfers alone; milliseconds."""
+    on_gpu = runtime.device.type == "cuda"
+    side = (round((megapixels * 1e6 / 1.5) ** 0.5), round((megapixels * 1e6 * 1.5) ** 0.5))
+    source, out = (torch.rand(*side, 3, pin_memory=on_gpu) for _ in range(2))
+    torch.manual_seed(0)
+    network = HistPyramid().build().eval().to(runtime.device)
+    there = source.to(runtime.device)
+    works: dict[str, Work] = {
+        "end to end": lambda: render_image(network, source.numpy(), runtime, out=out.numpy()),
+        "transfers": lambda: (there.copy_(source, non_blocking=on_gpu), out.copy_(there, non_blocking=on_gpu)),
+    }
+    return milliseconds(works, runtime.device, rounds=3)
+
+
+@contextmanager
+def triton(switch: str) -> Iterator[None]:
+    before = os.environ.get("ISPFIT_TRITON", "")
+    os.environ["ISPFIT_TRITON"] = switch
+    yield
+    os.environ["ISPFIT_TRITON"] = before
+
+
+def kernels(megapixels: float, runtime: Runtime) -> dict[str, float]:
+    """The global histogram of the paper's network in plain PyTorch and, on a GPU, by Triton's kernel; milliseconds."""
+    side = round((megapixels * 1e6) ** 0.5)
+    histogram = HistPyramid.paper().build().histogram.to(runtime.device)
+    image = torch.rand(1, side, side, 3, device=runtime.device).permute(0, 3, 1, 2)
+    weights = pooling_weights(side, (1, 2, 2), runtime.device)
+
+    def mean(switch: str) -> None:
+        with triton(switch):
+            histogram.mean(image, weights, weights).sum().backward()
+
+    works: dict[str, Work] = {"plain": lambda: mean("0")}
+    if runtime.device.type == "cuda":
+        works["triton"] = lambda: mean("1")
+    return milliseconds(works, runtime.device)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--pairs", type=int, default=476)
+    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--epochs", type=float, default=100)
+    parser.add_argument("--megapixels", type=float, default=24)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    runtime = resolve_runtime(arguments.device)
+    device = torch.cuda.get_device_name(runtime.device) if runtime.device.type == "cuda" else "no GPU"
+    result: dict[str, Any] = {"machine": f"{device}; {machine()}"}
+    pairs = make_camera_pairs(arguments.pairs, image_size=arguments.size, random_state=0)
+    steps = max(1, round(arguments.epochs * arguments.pairs / BATCH))
+
+    result["training"] = trainings(pairs, runtime.device.type, steps)
+    head = ["training", "time", "steps", "a step", "validation PSNR"]
+    rows = [
+        [
+            name,
+            f"{took['seconds']:.1f} s",
+            f"{took['steps']}",
+            f"{1000 * took['seconds'] / took['steps']:.1f} ms",
+            f"{took['psnr']:.2f} dB",
+        ]
+        for name, took in result["training"].items()
+    ]
+    print(markdown(head, rows), flush=True)
+
+    result["step"] = step_table(pairs, runtime)
+    head = [
+        "stage of a step",
+        "time",
+        "GFLOP",
+        "of the time, at the matrix rate",
+        "MB",
+        "of the time, at the copy rate",
+    ]
+    rows = [
+        [
+            row["stage"],
+            f"{row['ms']:.2f} ms",
+            f"{row['gflop']:.1f}",
+            f"{100 * row['share_flop']:.0f} %",
+            f"{row['mb']:.0f}",
+            f"{100 * row['share_bytes']:.0f} %",
+        ]
+        for row in result["step"]
+    ]
+    print("", markdown(head, rows), sep="\n", flush=True)
+
+    result["rendering"] = took = rendering(arguments.megapixels, runtime)
+    share = took["transfers"] / took["end to end"]
+    print(f"\n{arguments.megapixels:g} megapixels: {took['end to end']:.0f} ms, of which {100 * share:.0f} % transfers")
+    result["histogram"] = kernels(arguments.megapixels, runtime)
+    print(*(f"its global histogram, {name}: {took:.1f} ms" for name, took in result["histogram"].items()), sep="\n")
+    print(f"\n{result['machine']}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()

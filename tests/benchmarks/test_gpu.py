@@ -1,0 +1,27 @@
+"""The benchmark of a GPU runs where there is none, and its three trainings come to the same."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "speed" / "gpu.py"
+
+
+def test_it_runs_on_a_cpu(tmp_path: Path) -> None:
+    small = ["--device=cpu", "--pairs=8", "--size=48", "--epochs=2", "--megapixels=0.02"]
+    subprocess.run([sys.executable, str(SCRIPT), *small, "--json", str(tmp_path / "gpu.json")], check=True, timeout=300)
+    found = json.loads((tmp_path / "gpu.json").read_text())
+    plain = found["training"].pop("float32")
+    assert plain["psnr"] > 15
+    for other in found["training"].values():
+        assert other["psnr"] == pytest.approx(plain["psnr"], abs=0.05)
+        assert other["steps"] == plain["steps"] == 4
+    stages = {row["stage"]: row for row in found["step"]}
+    assert stages["forward and backward"]["gflop"] > 2.5 * stages["forward"]["gflop"] > 0
+    assert stages["forward and backward"]["mb"] > stages["forward"]["mb"] > stages["cut windows"]["mb"] > 0
+    assert found["rendering"]["end to end"] > found["rendering"]["transfers"] > 0
