@@ -10,7 +10,7 @@ import traceback
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -94,9 +94,12 @@ class Run:
     def __str__(self) -> str:
         return f"{self.camera.name} {self.name} seed {self.seed}"
 
-    @property
+    @cached_property
     def key(self) -> str:
-        """What tells this run from all others, data and the backbone's code included; in the names of its files."""
+        """What tells this run from all others, data and the backbone's code included; in the names of its files.
+
+        As they were when it was first asked for.
+        """
         about = [_FORMAT, self.backbone.settings(), self.budget.about(), self.camera.stamp, self.code]
         about += [file_stamp(Path(value)) for value in self.backbone.settings().values() if _is_file(value)]
         digest = hashlib.sha256(json.dumps(about, sort_keys=True, default=list).encode()).hexdigest()[:12]
@@ -192,11 +195,11 @@ def run_all(runs: Sequence[Run], folder: Path, jobs: int | None = None) -> tuple
     folder : where results and checkpoints are kept; a run that is there already is not done again.
     jobs : processes that share the cores; None is one after the other.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     names = [str(run) for run in runs]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InputError(f"a comparison needs different names of cameras and of backbones; there are two {twice[0]!r}.")
+    folder.mkdir(parents=True, exist_ok=True)
     todo = [run for run in runs if run.result(folder) is None]
     outcome: Outcome[Any] = run_jobs(
         partial(Run.do, folder=folder),
