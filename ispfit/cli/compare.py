@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["compare", "compare_cameras"]
 
+_RATE = "learning_rate"
+
 
 @click.command()
 @click.argument("cameras", nargs=-1, required=True)
@@ -25,7 +28,11 @@ __all__ = ["compare", "compare_cameras"]
 )
 @click.option("--backbones", default="all", show_default=True, help="Names with commas between, or all.")
 @click.option(
-    "--set", "settings", multiple=True, metavar="BACKBONE.NAME=VALUE", help="A backbone's parameter; repeatable."
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="BACKBONE.NAME=VALUE",
+    help="A backbone's parameter, or its learning_rate; repeatable.",
 )
 @click.option("--reference", default="histpyramid", show_default=True, help="Compare the others with it, shot by shot.")
 @click.option("--max-steps", type=click.IntRange(1), default=1000, show_default=True, help="A direction, for each.")
@@ -75,15 +82,18 @@ def compare_cameras(
     from ispfit.comparison import Budget, Comparison, Run, distinct_names, prepare_camera, run_all
     from ispfit.runtime import resolve_runtime
 
-    families = _families(backbones, settings) | (variants or {})
+    families, rates = _families(backbones, settings)
+    families |= variants or {}
     reference = _known_reference(reference, list(families))
     terms = Budget(**budget)
-    terms.check()
+    each = {label: replace(terms, learning_rate=rates.get(label, terms.learning_rate)) for label in families}
+    for own in each.values():
+        own.check()
     resolve_runtime(device)
     places = distinct_names([prepare_camera(camera, output / "data", shots, size) for camera in cameras])
     left_out = _load_all(places)
     runs = [
-        Run(place, family, seed, terms, device, label)
+        Run(place, family, seed, each[label], device, label)
         for place in places
         for label, family in families.items()
         for seed in range(seeds)
@@ -99,17 +109,20 @@ def compare_cameras(
     return report_failures(left_out + failures, len(runs) + len(left_out))
 
 
-def _families(backbones: str, settings: tuple[str, ...]) -> dict[str, Backbone]:
-    """The backbones to compare, by name; a parameter that is out of range is found now."""
+def _families(backbones: str, settings: tuple[str, ...]) -> tuple[dict[str, Backbone], dict[str, float]]:
+    """The backbones to compare, and the learning rates that some have, by name; what is out of range is found now."""
     from ispfit import get_backbone, list_backbones
 
     names = list_backbones() if backbones == "all" else [name.strip() for name in backbones.split(",")]
     families = {name: get_backbone(name)() for name in dict.fromkeys(names)}
+    rates = {}
     for name, parameters in _by_backbone(parse_settings(settings), list(families)).items():
+        if _RATE in parameters and _RATE not in families[name].get_params():
+            rates[name] = parameters.pop(_RATE)
         families[name].set_params(**known_settings(parameters, families[name].get_params(), name))
     for family in families.values():
         family.build()
-    return families
+    return families, rates
 
 
 def _known_reference(reference: str, names: list[str]) -> str:
@@ -151,7 +164,9 @@ def _print(comparison: Comparison) -> None:
     for camera in comparison.cameras:
         for direction in TITLES:
             click.echo(f"\n{camera}\n" + table(*comparison.table(camera, direction)))
-    click.echo(f"\n{comparison.parameters()}")
+    click.echo(f"\n{comparison.parameters()}\n{comparison.budget()}")
+    for caution in comparison.cautions():
+        click.echo(caution)
     for direction, title in TITLES.items():
         if rows := comparison.published_rows(direction):
             click.echo("\n" + table([f"{title}, as published", "mean", "median", "min", "max"], rows))

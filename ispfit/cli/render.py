@@ -94,6 +94,8 @@ def _convert(
 ) -> int:
     from ispfit.errors import FileError
 
+    if jobs is not None and cluster is not None:
+        raise click.UsageError("--jobs: with --cluster its workers decide how many files at once; leave it out.")
     if output.exists() and not output.is_dir():
         raise FileError(f"{output}: expected a folder to write to, got a file.")
     fitted = _load(model, device)

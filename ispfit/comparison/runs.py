@@ -27,7 +27,7 @@ from ispfit.training import TrainingPlan
 __all__ = ["Budget", "Run", "run_all"]
 
 _TRIAL = 10  # steps by which the time of a step is measured
-_FORMAT = 1  # of the results
+_FORMAT = 2  # of the results
 _CRASH = "ended its process: it crashed, or there was not enough memory."
 _DAYS = 30 * 24 * 3600.0  # the longest that a run may take
 
@@ -140,6 +140,7 @@ class Run:
             "camera": self.camera.name,
             "backbone": self.name,
             "settings": self.backbone.settings(),
+            "budget": self.budget.about(),
             "seed": self.seed,
             "n_fit": len(fit[0]),
             "seconds": sum(record.seconds for record in model.records_.values()),

@@ -21,6 +21,7 @@ Published: TypeAlias = dict[str, dict[str, dict[str, tuple[float, float, float, 
 _Array: TypeAlias = npt.NDArray[np.float64]
 
 _COVERAGE = 95.0  # %
+_FEW = 12  # shots, of which an interval holds the true mean in about 91 of 100 cases
 TITLES = {"forward": "raw to sRGB", "inverse": "sRGB to raw"}
 
 
@@ -138,8 +139,33 @@ class Comparison:
                 header, rows = self.table(camera, direction)
                 lines = [header, ["---"] * len(header), *rows]
                 parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
-        parts.append(f"Parameters: {self.parameters()}.\n")
+        parts.append(f"Parameters: {self.parameters()}.\n\n{self.budget()}\n")
+        parts += [f"{caution}\n" for caution in self.cautions()]
         return "\n".join(parts)
+
+    def budget(self) -> str:
+        """What each could spend, in words, with the rates of those that have their own."""
+        budgets = {result["backbone"]: result["budget"] for result in self.results}
+        if not budgets:
+            return "Budget: nothing was fitted."
+        first, *_ = budgets.values()
+        limit = f"{first['seconds']:g} s" if first["seconds"] is not None else f"{first['max_steps']} steps"
+        rates = {name: f"{budget['learning_rate']:g}" for name, budget in budgets.items()}
+        same = len(set(rates.values())) == 1
+        rate = rates.popitem()[1] if same else ", ".join(f"{name} {value}" for name, value in rates.items())
+        return (
+            f"Budget: {limit} a direction, each of {first['batch_size']} images x {first['windows_per_image']} windows "
+            f"of {first['window_size']} pixels a side, learning rate {rate}."
+        )
+
+    def cautions(self) -> list[str]:
+        """What to keep in mind of cameras with few shots to test with."""
+        counts = {camera: len(self._of(camera)[0]["shots"]) for camera in self.cameras}
+        return [
+            f"{camera}: {count} shots to test with are few; its intervals are narrower than they say."
+            for camera, count in counts.items()
+            if count < _FEW
+        ]
 
     def parameters(self) -> str:
         """The parameters of each backbone; where it could have had pretrained weights and had none, it says so."""

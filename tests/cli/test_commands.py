@@ -114,6 +114,10 @@ def test_fit_takes_parameters_of_the_backbone(run: Any, pairs: Path, tmp_path: P
         (["render", "nowhere.ispfit", ".", "-o", "out"], "no such model file"),
         (["fit", ".", "-o", "m.ispfit", "--backbone", "histpyramit"], "Did you mean 'histpyramid'?"),
         (["fit", ".", "-o", "no/m.ispfit"], "there is no folder no"),
+        (
+            ["render", "m.ispfit", ".", "-o", "out", "--jobs=2", "--cluster=tcp://here"],
+            "--jobs: with --cluster its workers",
+        ),
         (["paint"], "No such command 'paint'"),
     ],
 )

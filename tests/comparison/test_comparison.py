@@ -127,6 +127,7 @@ def result(backbone: str, seed: int, forward: list[float]) -> dict[str, Any]:
         "weights": 1234,
         "settings": {"width": 0.5, "weights": None} if backbone == "other" else {"bins": 6},
         "steps": {"forward": 10, "inverse": 10},
+        "budget": Budget(10, learning_rate=3e-3 if backbone == "best" else 1e-2).about(),
         "shots": ["a", "b", "c", "d"],
         "psnr": {"forward": forward, "inverse": [20.0, 20.0, 20.0, 20.0]},
     }
@@ -152,6 +153,12 @@ def test_statistics_are_over_shots_after_seeds_and_differences_are_paired() -> N
     assert comparison.parameters() == (
         "best (bins=6); other (width=0.5, weights=None; from random weights, not pretrained ones)"
     )
+    assert comparison.budget() == (
+        "Budget: 10 steps a direction, each of 4 images x 16 windows of 32 pixels a side, learning rate best 0.003, "
+        "other 0.01."
+    )
+    assert Comparison(results[:2]).budget().endswith("a side, learning rate 0.003.")
+    assert comparison.cautions() == ["one: 4 shots to test with are few; its intervals are narrower than they say."]
     lines = list(csv.DictReader(io.StringIO(comparison.csv())))
     assert len(lines) == 2 * 2 * 2 * 4
     assert lines[0] == {
@@ -171,6 +178,7 @@ def test_the_command_writes_tables_and_a_picture(
 ) -> None:
     command = ["compare", str(camera.pairs), "-o", str(tmp_path), "--backbones", "mlp,curve", "--reference", "mlp"]
     command += ["--max-steps", "2", "--batch-size", "2", "--windows-per-image", "2", "--set", "mlp.hidden=3"]
+    command += ["--set", "mlp.learning_rate=0.01"]
     with pytest.raises(SystemExit) as stop:
         main(command)
     printed = capsys.readouterr().out
@@ -187,6 +195,7 @@ def test_the_command_writes_tables_and_a_picture(
         {"hidden": 3, "layers": 2, "initialisation": "torch"},
         {"nodes": 64},
     ]
+    assert [entry["budget"]["learning_rate"] for entry in found["results"]] == [0.01, 0.002]
 
 
 @pytest.mark.parametrize(
@@ -197,6 +206,7 @@ def test_the_command_writes_tables_and_a_picture(
         (["--set", "mlp.hidden=0"], "expected hidden to be a whole number >= 1, got 0"),
         (["--set", "mlp.hiden=3"], "backbone mlp has no parameter 'hiden'"),
         (["--reference", "nobody"], "--reference: expected one of mlp, got 'nobody'"),
+        (["--set", "mlp.learning_rate=fast"], "learning_rate: expected a number > 0, got 'fast'"),
         (["--learning-rate", "-1"], "learning_rate: expected a number > 0, got -1.0"),
         (["--device", "warp"], "device: 'warp' cannot be used here"),
     ],

@@ -17,7 +17,7 @@ from ispfit.datasets import make_camera_pairs
 from ispfit.datasets.folders import write_pairs_csv
 from ispfit.errors import InputError, TrainingError
 from ispfit.io import write_linear, write_srgb
-from ispfit.training.ranks import Ranks, joined_ranks
+from ispfit.training.ranks import Ranks, _Tied, joined_ranks
 
 SETTINGS = ["--backbone=histpyramid", "--set=channels=4", "--direction=forward", "--learning-rate=0.003", "--jobs=1"]
 DYING = """
@@ -145,6 +145,37 @@ def test_alone_nothing_is_exchanged() -> None:
 def test_each_process_needs_an_image_of_a_batch() -> None:
     with pytest.raises(InputError, match=r"batch_size: expected an image for each of the 4 processes.*got 3"):
         Ranks(1, 4).check_batch(3)
+
+
+def test_a_weight_that_takes_no_part_gets_no_gradient_rather_than_none() -> None:
+    """DistributedDataParallel would wait for it."""
+
+    class Half(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.used, self.unused, self.frozen = (torch.nn.Parameter(torch.full((2,), 3.0)) for _ in range(3))
+            self.frozen.requires_grad_(False)
+
+        def forward(self, factor: float) -> torch.Tensor:
+            return factor * self.used
+
+    module = Half()
+    output = _Tied(module)(2.0)
+    assert output.tolist() == [6.0, 6.0]
+    output.sum().backward()
+    assert [weight.grad is not None and weight.grad.tolist() for weight in module.parameters()] == [
+        [2, 2],
+        [0, 0],
+        False,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"), [("out of memory", RuntimeError), ("[gloo] Connection closed", TrainingError)]
+)
+def test_only_an_error_of_the_exchange_is_laid_at_another_process_s_door(text: str, kind: type[Exception]) -> None:
+    with pytest.raises(kind, match="out of memory|another process of this run has ended"), Ranks(0, 2).exchanging():
+        raise RuntimeError(text)
 
 
 def test_processes_with_different_data_are_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
