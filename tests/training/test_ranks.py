@@ -174,7 +174,7 @@ def test_a_weight_that_takes_no_part_gets_no_gradient_rather_than_none() -> None
     ("text", "kind"), [("out of memory", RuntimeError), ("[gloo] Connection closed", TrainingError)]
 )
 def test_only_an_error_of_the_exchange_is_laid_at_another_process_s_door(text: str, kind: type[Exception]) -> None:
-    with pytest.raises(kind, match="out of memory|another process of this run has ended"), Ranks(0, 2).exchanging():
+    with pytest.raises(kind, match=r"out of memory|another process of this run has ended"), Ranks(0, 2).exchanging():
         raise RuntimeError(text)
 
 
