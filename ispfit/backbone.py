@@ -36,7 +36,7 @@ from torch import Tensor
 from ispfit.errors import BackboneError
 from ispfit.images import Image
 
-__all__ = ["Backbone", "Network", "Scene", "Window", "pick_pixels"]
+__all__ = ["Backbone", "Network", "Scene", "Window"]
 
 
 class Scene(Mapping[str, Tensor]):

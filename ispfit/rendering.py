@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ispfit.backbone import Network, Scene, Window
-from ispfit.errors import BackboneError
+from ispfit.errors import BackboneError, InputError
 from ispfit.images import FloatImage
 from ispfit.runtime import Runtime, keep_memory
 
@@ -78,14 +78,16 @@ def render_image(
     runtime : where and how to compute.
     scene : Φ to render with; that of `image` where None. Another image's makes a scene exchange (paper, 5.3).
     tile : side of a tile in pixels, rounded up to the network's stride; None: what is fast on the device.
-    out : where to write the result, float32 H x W x 3; None: a new array. From and to page-locked memory (an array on a
-        tensor's that is pinned) a GPU copies at full speed.
+    out : where to write the result, float32 H x W x 3, not the image's own memory; None: a new array. From and to
+        page-locked memory (an array on a tensor's that is pinned) a GPU copies at full speed.
 
     Returns
     -------
     float32 H x W x 3, clipped to [0, 1].
     """
     keep_memory()
+    if out is not None and (out.shape != image.shape or out.dtype != np.float32 or np.may_share_memory(out, image)):
+        raise InputError(f"out: expected float32 {image.shape} of its own memory, got {out.dtype} {out.shape}.")
     pixels = _to_tensor(image, runtime)
     if scene is None:
         scene = _describe(network, pixels, runtime)
@@ -141,9 +143,9 @@ def _to_tensor(image: FloatImage, runtime: Runtime) -> Tensor:
 def _tiles(height: int, width: int, tile: int, stride: int, runtime: Runtime) -> Iterator[tuple[int, int, Window]]:
     """Windows that cover the image, row by row, and their corners; the last ones are rounded up to the stride."""
     step = max(1, -(-tile // stride)) * stride
-    size = [torch.tensor([extent], device=runtime.device) for extent in (height, width)]
+    size = [torch.full((1,), extent, device=runtime.device) for extent in (height, width)]
     for top in range(0, height, step):
         for left in range(0, width, step):
             h, w = (min(step, -(-(extent - at) // stride) * stride) for extent, at in ((height, top), (width, left)))
-            corner = [torch.tensor([at], device=runtime.device) for at in (top, left)]
+            corner = [torch.full((1,), at, device=runtime.device) for at in (top, left)]
             yield top, left, Window(corner[0], corner[1], h, w, size[0], size[1])

@@ -5,16 +5,20 @@ from __future__ import annotations
 import importlib.util
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
+from types import FunctionType
+from typing import Any, TypeVar, cast
 
 import torch
 
 from ispfit.errors import InputError
 
 __all__ = ["Runtime", "keep_memory", "resolve_runtime", "seeded", "uses_triton"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 _turn = threading.RLock()
 
@@ -31,7 +35,7 @@ class Runtime:
     ----------
     device : where networks run.
     dtype : the low precision of `torch.autocast`, or None for float32 throughout.
-    compiler : the backend of `torch.compile` that training steps are compiled with; None: they are not.
+    compiler : the backend of `torch.compile` that `compiled` takes; None: it leaves functions as they are.
     """
 
     device: torch.device
@@ -42,13 +46,17 @@ class Runtime:
         """The context in which networks are called."""
         return nullcontext() if self.dtype is None else torch.autocast(self.device.type, self.dtype)
 
-    def compiled(self, module: torch.nn.Module) -> torch.nn.Module:
-        """The module, compiled in place if that was asked for; on a GPU in graphs that are launched as one."""
-        if self.compiler is not None:
-            torch.compiler.reset()  # each run has the compiler's few variants of this code to itself
-            captured = self.compiler == "inductor" and self.device.type == "cuda"
-            module.compile(backend=self.compiler, mode="reduce-overhead" if captured else None)
-        return module
+    def compiled(self, function: Function) -> Function:
+        """The function, compiled if that was asked for; on a GPU in graphs that are launched as one."""
+        if self.compiler is None:
+            return function
+        assert isinstance(function, FunctionType)
+        captured = self.compiler == "inductor" and self.device.type == "cuda"
+        own = FunctionType(  # torch compiles a few variants of any code: this copy has them to itself
+            function.__code__.replace(), function.__globals__, function.__name__, function.__defaults__
+        )
+        compiled: Any = torch.compile(own, backend=self.compiler, mode="reduce-overhead" if captured else None)
+        return cast(Function, compiled)
 
     @property
     def scales_gradients(self) -> bool:
@@ -96,11 +104,12 @@ def uses_triton(device: torch.device) -> bool:
     InputError
         If Triton is not installed.
     """
-    if os.environ.get("ISPFIT_TRITON") != "1":
+    asked = os.environ.get("ISPFIT_TRITON") == "1"
+    if not asked or (device.type != "cuda" and os.environ.get("TRITON_INTERPRET") != "1"):
         return False
     if importlib.util.find_spec("triton") is None:
         raise InputError("ISPFIT_TRITON: the package triton is not installed; install it, or do not set the variable.")
-    return device.type == "cuda" or os.environ.get("TRITON_INTERPRET") == "1"
+    return True
 
 
 def _device(device: str) -> torch.device:

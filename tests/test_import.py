@@ -29,6 +29,13 @@ def test_reading_files_imports_no_torch() -> None:
     assert "torch" not in imported_by("import ispfit; ispfit.read_raw; ispfit.read_srgb; ispfit.psnr; ispfit.color")
 
 
+def test_the_compiler_is_imported_where_it_is_asked_for_alone() -> None:
+    """It takes seconds, and 170 MiB in each process."""
+    code = "import ispfit, sys; ispfit.get_backbone('histpyramid')().build(); ispfit.ISPModel(); import ispfit.training"
+    code += "\nassert 'torch' in sys.modules and 'torch._dynamo' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 @pytest.mark.parametrize("name", ispfit.__all__)
 def test_every_public_name_is_there(name: str) -> None:
     assert getattr(ispfit, name) is not None

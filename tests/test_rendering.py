@@ -13,7 +13,7 @@ from small import small
 from torch import Tensor
 
 from ispfit import Network, Scene, Window, list_backbones
-from ispfit.errors import BackboneError
+from ispfit.errors import BackboneError, InputError
 from ispfit.images import FloatImage
 from ispfit.rendering import cut_windows, describe_image, reflect, render_image
 from ispfit.runtime import Runtime
@@ -150,6 +150,16 @@ def test_the_output_is_a_float32_image_in_range_and_the_input_unchanged(name: st
 def test_views_and_doubles_are_rendered_too(change: Any) -> None:
     image = change(random_image(12, 16))
     np.testing.assert_array_equal(render_image(Identity(), image, CPU), image.astype(np.float32))
+
+
+def test_the_result_goes_where_it_is_wanted() -> None:
+    network, image = build("histpyramid"), random_image(20, 30)
+    out = np.empty_like(image)
+    assert render_image(network, image, CPU, out=out) is out
+    np.testing.assert_array_equal(out, render_image(network, image, CPU))
+    for wrong in (np.empty((20, 31, 3), np.float32), np.empty((20, 30, 3), np.float64), image):
+        with pytest.raises(InputError, match=r"out: expected float32 \(20, 30, 3\) of its own memory, got float"):
+            render_image(network, image, CPU, out=wrong)
 
 
 def test_another_image_lends_its_scene() -> None:

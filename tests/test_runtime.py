@@ -64,10 +64,14 @@ def test_a_compiler_is_taken_from_the_environment(monkeypatch: pytest.MonkeyPatc
 
 def test_only_on_a_gpu_are_steps_captured(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[dict[str, object]] = []
-    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **how: calls.append(how))
+
+    def function(tensor: Tensor) -> Tensor:
+        return tensor
+
+    monkeypatch.setattr(torch, "compile", lambda function, **how: calls.append(how))
     for device in ("cpu", "cuda"):
-        assert Runtime(torch.device(device)).compiled(torch.nn.ReLU()).training
-        Runtime(torch.device(device), compiler="inductor").compiled(torch.nn.ReLU())
+        assert Runtime(torch.device(device)).compiled(function) is function
+        Runtime(torch.device(device), compiler="inductor").compiled(function)
     assert calls == [{"backend": "inductor", "mode": None}, {"backend": "inductor", "mode": "reduce-overhead"}]
 
 
@@ -79,6 +83,7 @@ def test_triton_is_asked_for_and_must_be_there(monkeypatch: pytest.MonkeyPatch) 
     assert uses_triton(torch.device("cuda"))
     assert not uses_triton(torch.device("cpu"))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert not uses_triton(torch.device("cpu"))
     with pytest.raises(
         InputError, match="ISPFIT_TRITON: the package triton is not installed; install it, or do not set"
     ):
@@ -128,6 +133,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have thresholds of their own")
 def test_memory_that_is_freed_is_kept() -> None:
-    """Blocks of 9 MiB, whose pages must be had anew only if they were given back: 184 thousand, but for luck."""
-    done = subprocess.run([sys.executable, "-c", CHILD], check=True, capture_output=True, text=True)
-    assert int(done.stdout) < 10_000
+    """Blocks of 9 MiB, whose pages must be had anew only if they were given back: 184 thousand, in most processes."""
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", CHILD], check=True, capture_output=True, text=True)
+        assert int(done.stdout) < 10_000

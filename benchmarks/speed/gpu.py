@@ -73,7 +73,10 @@ def limits(device: torch.device, dtype: torch.dtype) -> dict[str, float]:
 
 
 class Traffic(TorchDispatchMode):
-    """Counts the bytes that operations read and write."""
+    """Counts the bytes that operations read and write: their arguments and results; of what is indexed, the result."""
+
+    _indexed = (torch.ops.aten.index.Tensor, torch.ops.aten.gather.default)
+    _nothing = (torch.ops.aten.empty.memory_format, torch.ops.aten.empty_like.default, torch.ops.aten.new_empty.default)
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,8 +84,9 @@ class Traffic(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        if not func.is_view:
-            self.bytes += sum(x.nbytes for x in tree_leaves((args, kwargs, result)) if isinstance(x, Tensor))
+        if not func.is_view and func not in self._nothing:
+            moved = (result, result, args[1:]) if func in self._indexed else (args, kwargs, result)
+            self.bytes += sum(x.nbytes for x in tree_leaves(moved) if isinstance(x, Tensor))
         return result
 
 
@@ -156,6 +160,7 @@ def trainings(pairs: tuple[list[Any], list[Any]], device: str, steps: int) -> di
     mixed = resolve_runtime(device, "auto" if device != "cpu" else "fp32")
     runtimes = {"float32": replace(mixed, dtype=None), "as it comes": mixed}
     runtimes["compiled"] = replace(mixed, compiler="inductor" if mixed.device.type == "cuda" else "aot_eager")
+    training(pairs, mixed, 2)  # the device's start, and the first use of each operation
     return {name: training(pairs, runtime, steps) for name, runtime in runtimes.items()}
 
 
@@ -178,8 +183,10 @@ def rendering(megapixels: float, runtime: Runtime) -> dict[str, float]:
 def triton(switch: str) -> Iterator[None]:
     before = os.environ.get("ISPFIT_TRITON", "")
     os.environ["ISPFIT_TRITON"] = switch
-    yield
-    os.environ["ISPFIT_TRITON"] = before
+    try:
+        yield
+    finally:
+        os.environ["ISPFIT_TRITON"] = before
 
 
 def kernels(megapixels: float, runtime: Runtime) -> dict[str, float]:
@@ -199,6 +206,44 @@ def kernels(megapixels: float, runtime: Runtime) -> dict[str, float]:
     return milliseconds(works, runtime.device)
 
 
+def training_text(found: dict[str, dict[str, Any]]) -> str:
+    rows = [
+        [
+            name,
+            f"{took['seconds']:.1f} s",
+            f"{took['steps']}",
+            f"{1000 * took['seconds'] / took['steps']:.1f} ms",
+            f"{took['psnr']:.2f} dB",
+        ]
+        for name, took in found.items()
+    ]
+    return markdown(["training", "time", "steps", "a step", "validation PSNR"], rows)
+
+
+def step_text(found: list[dict[str, Any]]) -> str:
+    rows = [
+        [
+            row["stage"],
+            f"{row['ms']:.2f} ms",
+            f"{row['gflop']:.1f}",
+            f"{100 * row['share_flop']:.0f} %",
+            f"{row['mb']:.0f}",
+            f"{100 * row['share_bytes']:.0f} %",
+        ]
+        for row in found
+    ]
+    return markdown(["stage of a step", "time", "GFLOP", "at the matrix rate", "MB", "at the copy rate"], rows)
+
+
+def rendering_text(found: dict[str, float]) -> str:
+    share = found["transfers"] / found["end to end"]
+    return f"an image from memory to memory: {found['end to end']:.0f} ms, of which {100 * share:.0f} % transfers"
+
+
+def histogram_text(found: dict[str, float]) -> str:
+    return "\n".join(f"its global histogram, {name}: {took:.1f} ms" for name, took in found.items())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="auto")
@@ -210,54 +255,21 @@ def main() -> None:
     arguments = parser.parse_args()
     runtime = resolve_runtime(arguments.device)
     device = torch.cuda.get_device_name(runtime.device) if runtime.device.type == "cuda" else "no GPU"
-    result: dict[str, Any] = {"machine": f"{device}; {machine()}"}
     pairs = make_camera_pairs(arguments.pairs, image_size=arguments.size, random_state=0)
     steps = max(1, round(arguments.epochs * arguments.pairs / BATCH))
-
-    result["training"] = trainings(pairs, runtime.device.type, steps)
-    head = ["training", "time", "steps", "a step", "validation PSNR"]
-    rows = [
-        [
-            name,
-            f"{took['seconds']:.1f} s",
-            f"{took['steps']}",
-            f"{1000 * took['seconds'] / took['steps']:.1f} ms",
-            f"{took['psnr']:.2f} dB",
-        ]
-        for name, took in result["training"].items()
-    ]
-    print(markdown(head, rows), flush=True)
-
-    result["step"] = step_table(pairs, runtime)
-    head = [
-        "stage of a step",
-        "time",
-        "GFLOP",
-        "of the time, at the matrix rate",
-        "MB",
-        "of the time, at the copy rate",
-    ]
-    rows = [
-        [
-            row["stage"],
-            f"{row['ms']:.2f} ms",
-            f"{row['gflop']:.1f}",
-            f"{100 * row['share_flop']:.0f} %",
-            f"{row['mb']:.0f}",
-            f"{100 * row['share_bytes']:.0f} %",
-        ]
-        for row in result["step"]
-    ]
-    print("", markdown(head, rows), sep="\n", flush=True)
-
-    result["rendering"] = took = rendering(arguments.megapixels, runtime)
-    share = took["transfers"] / took["end to end"]
-    print(f"\n{arguments.megapixels:g} megapixels: {took['end to end']:.0f} ms, of which {100 * share:.0f} % transfers")
-    result["histogram"] = kernels(arguments.megapixels, runtime)
-    print(*(f"its global histogram, {name}: {took:.1f} ms" for name, took in result["histogram"].items()), sep="\n")
-    print(f"\n{result['machine']}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=1))
+    sections: dict[str, tuple[Callable[[], Any], Callable[[Any], str]]] = {
+        "training": (lambda: trainings(pairs, runtime.device.type, steps), training_text),
+        "step": (lambda: step_table(pairs, runtime), step_text),
+        "rendering": (lambda: rendering(arguments.megapixels, runtime), rendering_text),
+        "histogram": (lambda: kernels(arguments.megapixels, runtime), histogram_text),
+    }
+    result: dict[str, Any] = {"machine": f"{device}; {machine()}"}
+    print(result["machine"])
+    for name, (measure, text) in sections.items():
+        result[name] = measure()
+        print("", text(result[name]), sep="\n", flush=True)
+        if arguments.json:
+            arguments.json.write_text(json.dumps(result, indent=1))
 
 
 if __name__ == "__main__":

@@ -134,7 +134,7 @@ def main() -> None:
     if arguments.peak:
         name, label = arguments.peak
         small = work(name, image((64, 64)))
-        small()  # what is loaded at the first use is the bare interpreter's
+        small()  # what is loaded at the first use does not count as time
         report(lambda: work(name, image(SIZES[label])))
         return
     labels = [label for label, (h, w) in SIZES.items() if h * w <= arguments.largest * 1e6]

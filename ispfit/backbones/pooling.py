@@ -63,7 +63,7 @@ def _taps(maps: Tensor, axis: int, stride: int) -> list[Tensor]:
     return [maps[(slice(None),) * axis + (slice(tap, tap + last + 1, stride),)] for tap in range(3)]
 
 
-@torch.compiler.assume_constant_result
+@lru_cache(maxsize=64)
 def pooling_weights(length: int, strides: tuple[int, ...], device: torch.device) -> Tensor:
     """Weight of each sample of a line in the mean of its cascaded 3-tap average poolings.
 
@@ -85,11 +85,6 @@ def pooling_weights(length: int, strides: tuple[int, ...], device: torch.device)
     >>> pooling_weights(6, (1,), torch.device("cpu")).sum().item()
     1.0
     """
-    return _pooling_weights(length, strides, device)
-
-
-@lru_cache(maxsize=64)
-def _pooling_weights(length: int, strides: tuple[int, ...], device: torch.device) -> Tensor:
     with torch.inference_mode(False), torch.enable_grad():
         line = torch.zeros(1, 1, length, dtype=torch.float64, requires_grad=True)
         pooled = line

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import torch
 import triton
 import triton.language as tl
 from torch import Tensor
@@ -34,21 +35,22 @@ def vote_sums(rgb: Tensor, rows: Tensor, columns: Tensor, centers: Tensor, width
     bins = centers.shape[1]
     programs = min(triton.cdiv(height * width, _PIXELS), _PROGRAMS)
     sums = rgb.new_empty(programs, 3, n, 3, bins)
-    _sum_votes[programs, n](
-        rgb,
-        rows.contiguous(),
-        columns.contiguous(),
-        centers.contiguous(),
-        widths.contiguous(),
-        sums,
-        height * width,
-        width,
-        *rgb.stride(),
-        bins,
-        EPSILON=EPSILON,
-        BINS=triton.next_power_of_2(bins),
-        PIXELS=_PIXELS,
-    )
+    with torch.cuda.device_of(rgb):  # type: ignore[no-untyped-call]  # Triton starts kernels on the current one
+        _sum_votes[programs, n](
+            rgb,
+            rows.contiguous(),
+            columns.contiguous(),
+            centers.contiguous(),
+            widths.contiguous(),
+            sums,
+            height * width,
+            width,
+            *rgb.stride(),
+            bins,
+            EPSILON=EPSILON,
+            BINS=triton.next_power_of_2(bins),
+            PIXELS=_PIXELS,
+        )
     return sums.sum(0)  # in a fixed order: the same numbers each time
 
 

@@ -86,7 +86,10 @@ def compare_cameras(
     families |= variants or {}
     reference = _known_reference(reference, list(families))
     terms = Budget(**budget)
-    each = {label: replace(terms, learning_rate=rates.get(label, terms.learning_rate)) for label in families}
+    each = {
+        label: replace(terms, learning_rate=rates.get(family.name, terms.learning_rate))
+        for label, family in families.items()
+    }
     for own in each.values():
         own.check()
     resolve_runtime(device)
@@ -118,6 +121,8 @@ def _families(backbones: str, settings: tuple[str, ...]) -> tuple[dict[str, Back
     rates = {}
     for name, parameters in _by_backbone(parse_settings(settings), list(families)).items():
         if _RATE in parameters and _RATE not in families[name].get_params():
+            if families[name].build().fits_pairs:
+                raise click.UsageError(f"--set: {name} is not trained by steps and has no {_RATE}.")
             rates[name] = parameters.pop(_RATE)
         families[name].set_params(**known_settings(parameters, families[name].get_params(), name))
     for family in families.values():
@@ -167,9 +172,6 @@ def _print(comparison: Comparison) -> None:
     click.echo(f"\n{comparison.parameters()}\n{comparison.budget()}")
     for caution in comparison.cautions():
         click.echo(caution)
-    for direction, title in TITLES.items():
-        if rows := comparison.published_rows(direction):
-            click.echo("\n" + table([f"{title}, as published", "mean", "median", "min", "max"], rows))
 
 
 def _by_backbone(settings: dict[str, Any], names: list[str]) -> dict[str, dict[str, Any]]:

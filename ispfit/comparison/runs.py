@@ -41,7 +41,7 @@ class Budget:
     max_steps : training steps a direction, where `seconds` is None.
     seconds : wall time a direction; each backbone takes as many steps as it does in this time, measured on the
         machine on a few steps. Networks that fit themselves are not bound.
-    learning_rate, batch_size, windows_per_image, window_size : as of `ispfit.ISPModel`; the same for all.
+    learning_rate, batch_size, windows_per_image, window_size : as of `ispfit.ISPModel`.
     """
 
     max_steps: int = 1000

@@ -145,9 +145,9 @@ class Comparison:
 
     def budget(self) -> str:
         """What each could spend, in words, with the rates of those that have their own."""
-        budgets = {result["backbone"]: result["budget"] for result in self.results}
+        budgets = {result["backbone"]: result["budget"] for result in self.results if any(result["steps"].values())}
         if not budgets:
-            return "Budget: nothing was fitted."
+            return "Budget: none was trained by steps."
         first, *_ = budgets.values()
         limit = f"{first['seconds']:g} s" if first["seconds"] is not None else f"{first['max_steps']} steps"
         rates = {name: f"{budget['learning_rate']:g}" for name, budget in budgets.items()}

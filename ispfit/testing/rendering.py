@@ -123,10 +123,11 @@ def check_samples(subject: Subject) -> Iterator[str]:
     if not (count is None or (isinstance(count, int) and count > 0)):
         yield f"samples is {count!r}; set it to a number of pixels of each window, or to None for all."
         return
-    pixels, window = cut(network, image, size=(subject.unit, 2 * subject.unit))
-    at = torch.randint(window.height * window.width, (1, 50))
+    cuts = [cut(network, image, at, 0, (subject.unit, 2 * subject.unit)) for at in (0, subject.unit)]
+    pixels, window = torch.cat([one for one, _ in cuts]), _join([one for _, one in cuts])
+    at = torch.randint(window.height * window.width, (2, 50))
     with torch.no_grad():
-        scene = describe(network, image)
+        scene = describe(network, image).rows(torch.tensor([0, 0]))
         expected = pick_pixels(network.render(pixels, scene, window), at)
         rendered = network.render_samples(pixels, scene, window, at)
     try:

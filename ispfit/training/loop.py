@@ -128,7 +128,7 @@ class _Run:
         self.record = TrainingRecord(len(self.training), len(self.validation), steps=start, best_step=start)
         self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self.objective = Objective(network, runtime)
-        self.shared_objective = self.ranks.share(runtime.compiled(self.objective))
+        self.shared_objective = self.ranks.share(self.objective)
         self.optimizer = torch.optim.Adam(self.parameters, plan.learning_rate, fused=runtime.device.type == "cuda")
         self.scaler = torch.amp.GradScaler(runtime.device.type, enabled=runtime.scales_gradients)
         self.best = deepcopy(network.state_dict())
@@ -156,11 +156,12 @@ class _Run:
         draw = draw_windows(len(self.training), number, plan, self.ranks.rank, self.ranks.world, self.network.samples)
         self.network.train()
         batch = self._gather(replace(draw, images=self.training[draw.images]))
-        loss = self.shared_objective(batch).sum() / plan.batch_size
+        self.optimizer.zero_grad()
+        with self.ranks.exchanging():
+            loss = self.shared_objective(batch).sum() / plan.batch_size
         self.unread.append((number, loss.detach()))
         if len(self.unread) >= _UNREAD.get(self.runtime.device.type, _UNREAD["cuda"]):
             self.read_losses()
-        self.optimizer.zero_grad()
         with self.ranks.exchanging():  # each parameter gets the mean of its gradients in all processes
             self.scaler.scale(loss * self.ranks.world).backward()
         self.scaler.unscale_(self.optimizer)
@@ -227,7 +228,7 @@ class _Run:
         with torch.inference_mode():
             for start in range(0, len(images), self.plan.batch_size):
                 part = slice(start, start + self.plan.batch_size)
-                errors += self.objective.forward(self._gather(Draw(images[part], places[part]))).tolist()
+                errors += self.objective(self._gather(Draw(images[part], places[part]))).tolist()
         (total,) = self.ranks.total(sum(float(psnr_from_mse(error)) for error in errors))
         return total / len(self.validation)
 

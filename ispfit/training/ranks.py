@@ -18,7 +18,7 @@ from ispfit.errors import InputError, TrainingError
 
 __all__ = ["Ranks", "joined_ranks"]
 
-_EXCHANGE = re.compile("gloo|nccl|connection|process group", re.IGNORECASE)
+_EXCHANGE = re.compile(r"third_party/gloo|\bgloo\b|\bNCCL\b|Connection (closed|reset|refused)")
 
 
 @dataclass(frozen=True)
@@ -47,19 +47,18 @@ class Ranks:
         """The module such that a backward pass leaves the mean of the gradients of all processes."""
         if self.world == 1:
             return module
-        with self._partners():
-            return DistributedDataParallel(_Tied(module), broadcast_buffers=False)
+        with self.exchanging():
+            return DistributedDataParallel(_Tied(module))
 
     @contextmanager
     def exchanging(self) -> Iterator[None]:
-        """Around a backward pass, in which gradients are exchanged; what is not an error of that stays as it is."""
+        """Around what exchanges among other things; an error that is not of the exchange stays as it is."""
         try:
             yield
         except RuntimeError as error:
             if self.world == 1 or not _EXCHANGE.search(str(error)):
                 raise
-            with self._partners():
-                raise
+            raise self._partner_error(error) from error
 
     def total(self, *values: float) -> list[float]:
         """Each value's sum over all processes."""
@@ -128,11 +127,14 @@ class Ranks:
         try:
             yield
         except RuntimeError as error:
-            reason = (str(error).splitlines() or ["no reason given"])[0]
-            raise TrainingError(
-                f"rank {self.rank} of {self.world}: another process of this run has ended or cannot be reached "
-                f"({reason}); start it again in the same way to go on from the last checkpoint."
-            ) from error
+            raise self._partner_error(error) from error
+
+    def _partner_error(self, error: RuntimeError) -> TrainingError:
+        reason = (str(error).splitlines() or ["no reason given"])[0]
+        return TrainingError(
+            f"rank {self.rank} of {self.world}: another process of this run has ended or cannot be reached "
+            f"({reason}); start it again in the same way to go on from the last checkpoint."
+        )
 
     @staticmethod
     def _place() -> torch.device:

@@ -29,7 +29,8 @@ class Draw:
     ----------
     images : int64 (B,).
     places : float64 (B, windows, 2) in [0, 1), for the top and the left corner.
-    samples : float64 (B, windows, S) in [0, 1), which pixels of each window count, row by row; None: all.
+    samples : float64 (B, windows, S) in [0, 1), which pixels of each window count, as fractions of those that lie in
+        the image, row by row; None: all.
     """
 
     images: npt.NDArray[np.int64]
@@ -118,7 +119,9 @@ def gather(pairs: Pairs, draw: Draw, network: Network, size: int, device: torch.
     window = Window(top, left, size, size, height, width)
     rows = torch.arange(len(images), device=device).repeat_interleave(draw.places.shape[1])
     batch = Batch(images, torch.cat(cuts), torch.cat(targets), _inside(window), window, rows)
-    return batch if draw.samples is None else _sparse(batch, draw.samples)
+    if draw.samples is None:
+        return batch
+    return _sparse(batch, _sample_pixels(draw.samples, np.minimum(extents - corners, size), size))
 
 
 def _to(numbers: npt.NDArray[Any], device: torch.device) -> Tensor:
@@ -127,10 +130,22 @@ def _to(numbers: npt.NDArray[Any], device: torch.device) -> Tensor:
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
-def _sparse(batch: Batch, samples: npt.NDArray[np.float64]) -> Batch:
-    """The batch with nothing but the samples in it, as far as targets go."""
-    n_pixels = batch.window.height * batch.window.width
-    at = _to((samples * n_pixels).astype(np.int64), batch.targets.device).flatten(0, 1)
+def _sample_pixels(samples: npt.NDArray[np.float64], inside: npt.NDArray[np.int64], size: int) -> npt.NDArray[np.int64]:
+    """The pixels of windows, counted row by row, that fractions (B, windows, S) of those inside the image stand for.
+
+    Parameters
+    ----------
+    inside : int64 (B, windows, 2), height and width of the part of each window that is not reflected.
+    size : side of a window.
+    """
+    height, width = inside[..., 0, None], inside[..., 1, None]
+    chosen = (samples * (height * width)).astype(np.int64)
+    return chosen // width * size + chosen % width
+
+
+def _sparse(batch: Batch, pixels: npt.NDArray[np.int64]) -> Batch:
+    """The batch with nothing but these pixels in it, as far as targets go."""
+    at = _to(pixels, batch.targets.device).flatten(0, 1)
     return replace(batch, targets=pick_pixels(batch.targets, at), inside=pick_pixels(batch.inside, at), at=at)
 
 

@@ -17,13 +17,11 @@ from ispfit.backbones import histogram
 from ispfit.backbones.histogram import LearnableHistogram
 import os
 
-calls = []
-
-def both(bins, image, rows, columns, gamma):
+def both(bins, image, rows, columns, gamma, move=0.1):
     table = LearnableHistogram(bins)
     with torch.no_grad():
-        table.centers += 0.1 * torch.randn(3, bins)
-        table.widths *= 1 + 0.3 * torch.rand(3, bins)
+        table.centers += move * torch.randn(3, bins)
+        table.widths *= 1 + 3 * move * torch.rand(3, bins)
     found = []
     for switch in ("0", "1"):
         os.environ["ISPFIT_TRITON"] = switch
@@ -36,11 +34,12 @@ def both(bins, image, rows, columns, gamma):
 torch.manual_seed(0)
 for n, height, width, bins, gamma in ((1, 1, 1, 2, 1), (2, 17, 23, 6, 1), (1, 40, 9, 8, 0.5), (3, 8, 16, 5, 1)):
     image = torch.rand(n, height, width, 3)
-    image[:, 0], image[:, -1] = 0, 1  # black and white lie on a centre
+    image[:, 0], image[:, -1] = 0, 1  # black and white lie on a centre, until it moves
     rows, columns = torch.rand(height), torch.rand(width)
     weights = rows / rows.sum(), columns / columns.sum()
     both(bins, image.permute(0, 3, 1, 2), *weights, gamma)  # channels last
     both(bins, image.permute(0, 3, 1, 2).contiguous(), *weights, gamma)
+both(6, image.permute(0, 3, 1, 2), *weights, 1, move=0)
 histogram._STRIP["cpu"] = 1000  # in strips
 both(6, image.permute(0, 3, 1, 2), *weights, 1)
 assert "ispfit.backbones.triton_votes" in sys.modules

@@ -206,6 +206,10 @@ def test_the_command_writes_tables_and_a_picture(
         (["--set", "mlp.hidden=0"], "expected hidden to be a whole number >= 1, got 0"),
         (["--set", "mlp.hiden=3"], "backbone mlp has no parameter 'hiden'"),
         (["--reference", "nobody"], "--reference: expected one of mlp, got 'nobody'"),
+        (
+            ["--backbones", "mlp,curve", "--set", "curve.learning_rate=1"],
+            "curve is not trained by steps and has no learning",
+        ),
         (["--set", "mlp.learning_rate=fast"], "learning_rate: expected a number > 0, got 'fast'"),
         (["--learning-rate", "-1"], "learning_rate: expected a number > 0, got -1.0"),
         (["--device", "warp"], "device: 'warp' cannot be used here"),

@@ -320,7 +320,7 @@ WRONG = {
     "NoStride": r"stride is 0, expected a whole number of pixels, at least 1",
     "NoSamples": r"samples is 0; set it to a number of pixels of each window, or to None for all",
     "SamplesColumnByColumn": r"render_samples differs from the same pixels of render by .* counted row by row in",
-    "SamplesAsMaps": r"SamplesAsMaps\.render_samples returned shape \(1, 3, 1, 50\), expected \(1, 3, 50\)",
+    "SamplesAsMaps": r"SamplesAsMaps\.render_samples returned shape \(2, 3, 1, 50\), expected \(2, 3, 50\)",
     "FitsNothing": r"fit_pairs did not lower the loss on three pairs",
     "GrowsInFit": r"the weights of one network do not fit another .* must follow from the hyper-parameters alone",
 }

@@ -147,9 +147,14 @@ def test_ranks_share_the_samples_as_they_share_the_windows(world: int, step: int
 
 
 def test_an_image_smaller_than_the_window_is_reflected_and_counted_once() -> None:
-    batch = gather(pairs((3, 5)), draw_windows(1, 0, replace(PLAN, batch_size=1)), Reader(2, 4), 8, CPU)
+    draw = draw_windows(1, 0, replace(PLAN, batch_size=1), samples=200)
+    batch = gather(pairs((3, 5)), replace(draw, samples=None), Reader(2, 4), 8, CPU)
     assert batch.inside.sum((1, 2, 3)).tolist() == [15, 15, 15]
     assert batch.pixels[0, 0, :, 2].tolist() == [2, 1, 0, 1, 2, 1, 0, 1, 2, 1, 0, 1]
+    sparse = gather(pairs((3, 5)), draw, Reader(2, 4), 8, CPU)
+    assert sparse.at is not None
+    assert set(sparse.at.flatten().tolist()) == {8 * y + x for y in range(3) for x in range(5)}
+    assert sparse.inside.all()
 
 
 def test_images_of_unequal_size_share_a_batch() -> None:

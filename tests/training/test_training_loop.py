@@ -221,9 +221,9 @@ def test_a_step_on_samples_has_the_loss_of_these_pixels(samples: int) -> None:
     "backbone", [HistPyramid(channels=3), HistPyramid.paper(channels=3), Hypercolumn(4, width=0.05, samples=9)]
 )
 def test_compiled_steps_are_those_that_are_not(backbone: Backbone) -> None:
-    """By the compiler's own kernels, without code: the step is one graph, no part of it left to Python."""
-    torch.compiler.reset()
-    plan, pairs = replace(PLAN, max_steps=4, learning_rate=1e-3, validation_fraction=0.4), toy_pairs(4)
+    """In operations as traced, without code made of them: one graph for all steps and sizes, no part left to Python."""
+    plan = replace(PLAN, max_steps=4, learning_rate=1e-3, validation_fraction=0.4)
+    pairs = tuple([image for size in (24, 30) for image in toy_pairs(2, size)[side]] for side in (0, 1))
     plain, record = fit(backbone, pairs, plan)
     torch._dynamo.utils.counters.clear()
     compiled, again = fit(backbone, pairs, plan, runtime=replace(CPU, compiler="aot_eager"))
