@@ -125,7 +125,7 @@ class Network(torch.nn.Module):
     ----------
     halo : pixels of surround that `render` reads on each side of a window, a multiple of `stride`.
     stride : windows start and end on multiples of this (a network with pooling needs its grid aligned).
-    samples : how many pixels of each window a training step looks at, drawn at random; None: all of them.
+    samples : how many pixels of each window a training step looks at, drawn at random, with repetition; None: all.
     """
 
     halo: int = 0

@@ -117,9 +117,9 @@ def _describe(network: Network, pixels: Tensor, runtime: Runtime) -> Scene:
 def check_rendered_samples(network: Network, rendered: Tensor, at: Tensor) -> None:
     """Raise a `BackboneError` if `render_samples` did not return what the contract says."""
     expected = (len(at), 3, at.shape[1])
-    if tuple(rendered.shape) != expected:
+    if _shape(rendered) != expected:
         raise BackboneError(
-            f"{type(network).__name__}.render_samples returned shape {tuple(rendered.shape)}, expected {expected}: "
+            f"{type(network).__name__}.render_samples returned {_told(rendered)}, expected shape {expected}: "
             "three channels of each pixel that it was asked for."
         )
 
@@ -127,11 +127,19 @@ def check_rendered_samples(network: Network, rendered: Tensor, at: Tensor) -> No
 def check_rendered(network: Network, rendered: Tensor, window: Window) -> None:
     """Raise a `BackboneError` if `render` did not return what the contract says."""
     expected = (len(window.top), 3, window.height, window.width)
-    if tuple(rendered.shape) != expected:
+    if _shape(rendered) != expected:
         raise BackboneError(
-            f"{type(network).__name__}.render returned shape {tuple(rendered.shape)}, expected {expected}: "
+            f"{type(network).__name__}.render returned {_told(rendered)}, expected {expected}: "
             f"use valid convolutions that consume exactly halo = {network.halo} pixels on each side."
         )
+
+
+def _shape(rendered: object) -> tuple[int, ...] | None:
+    return tuple(rendered.shape) if isinstance(rendered, Tensor) else None
+
+
+def _told(rendered: object) -> str:
+    return type(rendered).__name__ if _shape(rendered) is None else f"shape {_shape(rendered)}"
 
 
 def _to_tensor(image: FloatImage, runtime: Runtime) -> Tensor:

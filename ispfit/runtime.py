@@ -90,9 +90,9 @@ def resolve_runtime(device: str = "auto", precision: str = "auto") -> Runtime:
 
 def _compiler() -> str | None:
     name = os.environ.get("ISPFIT_COMPILE") or None
-    known = torch.compiler.list_backends(()) if name else []
-    if name and name not in known:
-        raise InputError(f"ISPFIT_COMPILE: expected a backend of torch.compile ({', '.join(known)}), got {name!r}.")
+    if name and name not in torch.compiler.list_backends(()):  # those for debugging too
+        known = ", ".join(torch.compiler.list_backends())
+        raise InputError(f"ISPFIT_COMPILE: expected a backend of torch.compile ({known}), got {name!r}.")
     return name
 
 

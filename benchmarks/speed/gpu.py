@@ -157,9 +157,10 @@ def training(pairs: tuple[list[Any], list[Any]], runtime: Runtime, steps: int) -
 
 
 def trainings(pairs: tuple[list[Any], list[Any]], device: str, steps: int) -> dict[str, dict[str, Any]]:
-    mixed = resolve_runtime(device, "auto" if device != "cpu" else "fp32")
-    runtimes = {"float32": replace(mixed, dtype=None), "as it comes": mixed}
-    runtimes["compiled"] = replace(mixed, compiler="inductor" if mixed.device.type == "cuda" else "aot_eager")
+    mixed = resolve_runtime(device)
+    low = f"convolutions in {str(mixed.dtype or torch.float32).partition('.')[2]}"
+    runtimes = {"float32": replace(mixed, dtype=None), low: mixed}
+    runtimes[f"{low}, compiled"] = replace(mixed, compiler="inductor" if mixed.device.type == "cuda" else "aot_eager")
     training(pairs, mixed, 2)  # the device's start, and the first use of each operation
     return {name: training(pairs, runtime, steps) for name, runtime in runtimes.items()}
 
@@ -200,9 +201,9 @@ def kernels(megapixels: float, runtime: Runtime) -> dict[str, float]:
         with triton(switch):
             histogram.mean(image, weights, weights).sum().backward()
 
-    works: dict[str, Work] = {"plain": lambda: mean("0")}
+    works: dict[str, Work] = {"plain PyTorch": lambda: mean("0")}
     if runtime.device.type == "cuda":
-        works["triton"] = lambda: mean("1")
+        works["Triton's kernel"] = lambda: mean("1")
     return milliseconds(works, runtime.device)
 
 
@@ -213,7 +214,7 @@ def training_text(found: dict[str, dict[str, Any]]) -> str:
             f"{took['seconds']:.1f} s",
             f"{took['steps']}",
             f"{1000 * took['seconds'] / took['steps']:.1f} ms",
-            f"{took['psnr']:.2f} dB",
+            "none held out" if took["psnr"] is None else f"{took['psnr']:.2f} dB",
         ]
         for name, took in found.items()
     ]
@@ -237,11 +238,11 @@ def step_text(found: list[dict[str, Any]]) -> str:
 
 def rendering_text(found: dict[str, float]) -> str:
     share = found["transfers"] / found["end to end"]
-    return f"an image from memory to memory: {found['end to end']:.0f} ms, of which {100 * share:.0f} % transfers"
+    return f"{found['end to end']:.0f} ms from memory to memory, of which {100 * share:.0f} % transfers"
 
 
 def histogram_text(found: dict[str, float]) -> str:
-    return "\n".join(f"its global histogram, {name}: {took:.1f} ms" for name, took in found.items())
+    return "\n".join(f"{name}: {took:.1f} ms" for name, took in found.items())
 
 
 def main() -> None:
@@ -260,14 +261,20 @@ def main() -> None:
     sections: dict[str, tuple[Callable[[], Any], Callable[[Any], str]]] = {
         "training": (lambda: trainings(pairs, runtime.device.type, steps), training_text),
         "step": (lambda: step_table(pairs, runtime), step_text),
-        "rendering": (lambda: rendering(arguments.megapixels, runtime), rendering_text),
-        "histogram": (lambda: kernels(arguments.megapixels, runtime), histogram_text),
+        f"rendering {arguments.megapixels:g} megapixels": (
+            lambda: rendering(arguments.megapixels, runtime),
+            rendering_text,
+        ),
+        f"global histogram of {arguments.megapixels:g} megapixels, forward and backward": (
+            lambda: kernels(arguments.megapixels, runtime),
+            histogram_text,
+        ),
     }
     result: dict[str, Any] = {"machine": f"{device}; {machine()}"}
     print(result["machine"])
     for name, (measure, text) in sections.items():
         result[name] = measure()
-        print("", text(result[name]), sep="\n", flush=True)
+        print("", f"{name}:", "", text(result[name]), sep="\n", flush=True)
         if arguments.json:
             arguments.json.write_text(json.dumps(result, indent=1))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from ispfit.cli.fit import known_settings, parse_settings
 
 if TYPE_CHECKING:
     from ispfit.backbone import Backbone
-    from ispfit.comparison import Camera, Comparison, Published
+    from ispfit.comparison import Budget, Camera, Comparison, Published
 
 __all__ = ["compare", "compare_cameras"]
 
@@ -34,7 +35,11 @@ _RATE = "learning_rate"
     metavar="BACKBONE.NAME=VALUE",
     help="A backbone's parameter, or its learning_rate; repeatable.",
 )
-@click.option("--reference", default="histpyramid", show_default=True, help="Compare the others with it, shot by shot.")
+@click.option(
+    "--reference",
+    default="histpyramid",
+    help="Compare the others with it, shot by shot.  [default: histpyramid, or the first where that is not compared]",
+)
 @click.option("--max-steps", type=click.IntRange(1), default=1000, show_default=True, help="A direction, for each.")
 @click.option(
     "--seconds", type=click.FloatRange(0, min_open=True), help="Give each this wall time a direction, not steps."
@@ -82,6 +87,8 @@ def compare_cameras(
     from ispfit.comparison import Budget, Comparison, Run, distinct_names, prepare_camera, run_all
     from ispfit.runtime import resolve_runtime
 
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        raise click.UsageError("torchrun is for `ispfit fit`; compare with --jobs.")
     families, rates = _families(backbones, settings)
     families |= variants or {}
     reference = _known_reference(reference, list(families))
@@ -90,8 +97,9 @@ def compare_cameras(
         label: replace(terms, learning_rate=rates.get(family.name, terms.learning_rate))
         for label, family in families.items()
     }
-    for own in each.values():
-        own.check()
+    terms.check()
+    for label, rate in rates.items():
+        _check_rate(label, replace(terms, learning_rate=rate))
     resolve_runtime(device)
     places = distinct_names([prepare_camera(camera, output / "data", shots, size) for camera in cameras])
     left_out = _load_all(places)
@@ -124,10 +132,20 @@ def _families(backbones: str, settings: tuple[str, ...]) -> tuple[dict[str, Back
             if families[name].build().fits_pairs:
                 raise click.UsageError(f"--set: {name} is not trained by steps and has no {_RATE}.")
             rates[name] = parameters.pop(_RATE)
-        families[name].set_params(**known_settings(parameters, families[name].get_params(), name))
+        known = families[name].get_params()
+        families[name].set_params(**known_settings(parameters, known | {_RATE: None}, name))
     for family in families.values():
         family.build()
     return families, rates
+
+
+def _check_rate(name: str, terms: Budget) -> None:
+    from ispfit.errors import InputError
+
+    try:
+        terms.check()
+    except InputError as error:
+        raise click.UsageError(f"--set {name}.{error}") from error
 
 
 def _known_reference(reference: str, names: list[str]) -> str:

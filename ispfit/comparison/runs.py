@@ -26,7 +26,8 @@ from ispfit.training import TrainingPlan
 
 __all__ = ["Budget", "Run", "run_all"]
 
-_TRIAL = 10  # steps by which the time of a step is measured
+_TRIAL, _MOST_TRIALS = 10, 640  # steps by which the time of a step is measured
+_CLEAR = 0.25  # of the time that a fit takes to start: what steps must take to be told from it
 _FORMAT = 2  # of the results
 _CRASH = "ended its process: it crashed, or there was not enough memory."
 _DAYS = 30 * 24 * 3600.0  # the longest that a run may take
@@ -169,10 +170,15 @@ class Run:
     def _seconds_a_step(self, fit: tuple[list[Any], list[Any]]) -> float:
         trial = self.budget.model(self.backbone, self.seed, self.device, 1).set_params(direction="forward")
         trial.fit(*fit)  # the first step is slower
-        few, more = (
-            float(trial.set_params(max_steps=steps).fit(*fit).records_["forward"].seconds) for steps in (1, 1 + _TRIAL)
-        )
-        return max(1e-6, more - few) / _TRIAL
+
+        def seconds(steps: int) -> float:
+            return float(trial.set_params(max_steps=steps).fit(*fit).records_["forward"].seconds)
+
+        start, steps = seconds(1), _TRIAL
+        while (took := seconds(1 + steps) - start) < _CLEAR * start and steps < _MOST_TRIALS:
+            steps *= 4  # what they took may still be noise of the start, even less than nothing
+            start = min(start, seconds(1))
+        return max(took, _CLEAR * start) / steps
 
 
 def _code(backbone: Backbone) -> str:

@@ -162,7 +162,7 @@ class Comparison:
         """What to keep in mind of cameras with few shots to test with."""
         counts = {camera: len(self._of(camera)[0]["shots"]) for camera in self.cameras}
         return [
-            f"{camera}: {count} shots to test with are few; its intervals are narrower than they say."
+            f"{camera}: only {count} to test with; intervals of so few are narrower than they say."
             for camera, count in counts.items()
             if count < _FEW
         ]

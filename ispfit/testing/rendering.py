@@ -123,23 +123,25 @@ def check_samples(subject: Subject) -> Iterator[str]:
     if not (count is None or (isinstance(count, int) and count > 0)):
         yield f"samples is {count!r}; set it to a number of pixels of each window, or to None for all."
         return
-    cuts = [cut(network, image, at, 0, (subject.unit, 2 * subject.unit)) for at in (0, subject.unit)]
+    cuts = [cut(network, image, top, 0, (subject.unit, 2 * subject.unit)) for top in (0, subject.unit)]
     pixels, window = torch.cat([one for one, _ in cuts]), _join([one for _, one in cuts])
     at = torch.randint(window.height * window.width, (2, 50))
-    with torch.no_grad():
-        scene = describe(network, image).rows(torch.tensor([0, 0]))
-        expected = pick_pixels(network.render(pixels, scene, window), at)
-        rendered = network.render_samples(pixels, scene, window, at)
+    scene = describe(network, image).rows(torch.tensor([0, 0]))
+    whole = network.render(pixels, scene, window)
+    rendered = network.render_samples(pixels, scene, window, at)
     try:
         check_rendered_samples(network, rendered, at)
     except BackboneError as error:
         yield str(error)
         return
-    worst = float(difference(rendered, expected).amax())
-    if worst > TOLERANCE:
+    if rendered.dtype != torch.float32:
+        yield f"render_samples returned {rendered.dtype}, expected torch.float32; convert it at the end."
+    elif whole.requires_grad and not rendered.requires_grad:
+        yield "render_samples returns pixels that do not depend on the weights; use no detach in it."
+    elif (worst := float(difference(rendered, pick_pixels(whole, at)).detach().amax())) > TOLERANCE:
         yield (
-            f"render_samples differs from the same pixels of render by {worst:.2g}; pixels are counted row by row in "
-            "the window, without its halo."
+            f"render_samples differs from the same pixels of render by {worst:.2g}; each window is counted by itself, "
+            "row by row, without its halo."
         )
 
 

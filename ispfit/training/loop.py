@@ -202,7 +202,7 @@ class _Run:
             self.news["val"] = f"{psnr:.2f} dB"
         if psnr is None or previous is None or psnr > previous:
             self.best, self.record.best_step = deepcopy(self.network.state_dict()), self.number
-        elif self.number - self.record.best_step >= self.plan.patience:
+        elif not self.done and self.number - self.record.best_step >= self.plan.patience:
             self.done = self.record.stopped_early = True
         self.record.seconds += time.monotonic() - self._started
         self._started = time.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,7 +55,9 @@ class Ranks:
     def exchanging(self) -> Iterator[None]:
         """Around what exchanges among other things; an error that is not of the exchange stays as it is."""
         try:
-            yield
+            with warnings.catch_warnings():  # it tells of a copy that layouts with channels last cost
+                warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
+                yield
         except RuntimeError as error:
             if self.world == 1 or not _EXCHANGE.search(str(error)):
                 raise

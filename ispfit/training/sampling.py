@@ -63,12 +63,15 @@ def draw_windows(
     ----------
     n_images : how many to choose from; no image comes twice in a step unless there are too few.
     step : counts from the start of the first run.
-    samples : pixels of each window to draw; the windows are the same with and without.
+    samples : pixels of each window to draw, not more than it has; the windows are the same with and without.
     """
     rng = np.random.default_rng([plan.seed, step])
     images = rng.choice(n_images, plan.batch_size, replace=n_images < plan.batch_size)
     places = rng.random((plan.batch_size, plan.windows_per_image, 2))
-    chosen = None if samples is None else rng.random((plan.batch_size, plan.windows_per_image, samples))[rank::world]
+    chosen = None
+    if samples is not None:
+        samples = min(samples, plan.window_size**2)
+        chosen = rng.random((plan.batch_size, plan.windows_per_image, samples))[rank::world]
     return Draw(images[rank::world], places[rank::world], chosen)
 
 

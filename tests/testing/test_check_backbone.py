@@ -224,6 +224,26 @@ class SamplesAsMaps(Good):
         return super().render_samples(pixels, scene, window, at)[:, :, None]
 
 
+class SamplesOfNothing(Good):
+    def render_samples(self, pixels: Tensor, scene: Scene, window: Window, at: Tensor) -> Any:
+        return None
+
+
+class SamplesInDouble(Good):
+    def render_samples(self, pixels: Tensor, scene: Scene, window: Window, at: Tensor) -> Tensor:
+        return super().render_samples(pixels, scene, window, at).double()
+
+
+class SamplesDetached(Good):
+    def render_samples(self, pixels: Tensor, scene: Scene, window: Window, at: Tensor) -> Tensor:
+        return super().render_samples(pixels, scene, window, at).detach()
+
+
+class SamplesOfOneWindow(Good):
+    def render_samples(self, pixels: Tensor, scene: Scene, window: Window, at: Tensor) -> Tensor:
+        return super().render_samples(pixels, scene, window, at[:1].expand_as(at))
+
+
 class Fits(Network):
     """Fits one gain by least squares; its inverse divides."""
 
@@ -319,8 +339,12 @@ WRONG = {
     "OddHalo": r"halo is 1, expected a whole number of pixels and a multiple of stride = 2",
     "NoStride": r"stride is 0, expected a whole number of pixels, at least 1",
     "NoSamples": r"samples is 0; set it to a number of pixels of each window, or to None for all",
-    "SamplesColumnByColumn": r"render_samples differs from the same pixels of render by .* counted row by row in",
-    "SamplesAsMaps": r"SamplesAsMaps\.render_samples returned shape \(2, 3, 1, 50\), expected \(2, 3, 50\)",
+    "SamplesColumnByColumn": r"render_samples differs from the same pixels of render by .* by itself, row by row, with",
+    "SamplesAsMaps": r"SamplesAsMaps\.render_samples returned shape \(2, 3, 1, 50\), expected shape \(2, 3, 50\)",
+    "SamplesOfNothing": r"SamplesOfNothing\.render_samples returned NoneType, expected shape \(2, 3, 50\)",
+    "SamplesInDouble": r"render_samples returned torch\.float64, expected torch\.float32",
+    "SamplesDetached": r"render_samples returns pixels that do not depend on the weights; use no detach",
+    "SamplesOfOneWindow": r"render_samples differs from the same pixels of render .* each window is counted by itself",
     "FitsNothing": r"fit_pairs did not lower the loss on three pairs",
     "GrowsInFit": r"the weights of one network do not fit another .* must follow from the hyper-parameters alone",
 }

@@ -220,6 +220,7 @@ def test_a_step_on_samples_has_the_loss_of_these_pixels(samples: int) -> None:
 @pytest.mark.parametrize(
     "backbone", [HistPyramid(channels=3), HistPyramid.paper(channels=3), Hypercolumn(4, width=0.05, samples=9)]
 )
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # the compiler looks at it
 def test_compiled_steps_are_those_that_are_not(backbone: Backbone) -> None:
     """In operations as traced, without code made of them: one graph for all steps and sizes, no part left to Python."""
     plan = replace(PLAN, max_steps=4, learning_rate=1e-3, validation_fraction=0.4)
