@@ -73,13 +73,14 @@ def resident_mib() -> float:
 BARE = resident_mib() if Path("/proc").exists() else 0.0  # the interpreter with torch, before ispfit is imported
 
 
-def report(prepare: Callable[[], Callable[[], object]]) -> None:
-    """Prepare something and do it; print the peak above the bare interpreter and the time that doing it took."""
+def report(prepare: Callable[[], Callable[[], object]], above: float | None = None) -> None:
+    """Prepare something and do it; print what both added to the peak, or their peak above some MiB, and the time."""
+    before = resident_mib() if above is None else above
     work = prepare()
     cpu, wall = time.process_time(), time.perf_counter()
     work()
     times = {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall}
-    print(json.dumps({"peak_mib": resident_mib() - BARE} | times))
+    print(json.dumps({"peak_mib": resident_mib() - before} | times))
 
 
 def markdown(head: list[str], rows: list[list[str]]) -> str:

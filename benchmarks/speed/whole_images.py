@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measure import alone, gemm_rate, has_bf16, interleaved, machine, markdown, report
+from measure import BARE, alone, gemm_rate, has_bf16, interleaved, machine, markdown, report
 from naive import NaiveHistPyramid
 
 from ispfit import get_backbone, list_backbones
@@ -135,7 +135,7 @@ def main() -> None:
         name, label = arguments.peak
         small = work(name, image((64, 64)))
         small()  # what is loaded at the first use does not count as time
-        report(lambda: work(name, image(SIZES[label])))
+        report(lambda: work(name, image(SIZES[label])), above=BARE)
         return
     labels = [label for label, (h, w) in SIZES.items() if h * w <= arguments.largest * 1e6]
     result = {
