@@ -97,7 +97,11 @@ def assert_same(one: Path, other: Path, tolerance: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "backbone", [["histpyramid", "--set=channels=4"], ["hypercolumn", "--set=width=0.05", "--set=samples=9"]]
+    "backbone",
+    [
+        ["histpyramid", "--set=channels=4"],
+        pytest.param(["hypercolumn", "--set=width=0.05", "--set=samples=9"], marks=pytest.mark.slow),
+    ],
 )
 def test_two_processes_make_the_model_of_one(pairs: Path, tmp_path: Path, backbone: list[str]) -> None:
     steps = 4
