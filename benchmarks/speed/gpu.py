@@ -14,11 +14,11 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from measure import interleaved, machine, markdown
@@ -180,16 +180,6 @@ def rendering(megapixels: float, runtime: Runtime) -> dict[str, float]:
     return milliseconds(works, runtime.device, rounds=3)
 
 
-@contextmanager
-def triton(switch: str) -> Iterator[None]:
-    before = os.environ.get("ISPFIT_TRITON", "")
-    os.environ["ISPFIT_TRITON"] = switch
-    try:
-        yield
-    finally:
-        os.environ["ISPFIT_TRITON"] = before
-
-
 def kernels(megapixels: float, runtime: Runtime) -> dict[str, float]:
     """The global histogram of the paper's network in plain PyTorch and, on a GPU, by Triton's kernel; milliseconds."""
     side = round((megapixels * 1e6) ** 0.5)
@@ -198,7 +188,7 @@ def kernels(megapixels: float, runtime: Runtime) -> dict[str, float]:
     weights = pooling_weights(side, (1, 2, 2), runtime.device)
 
     def mean(switch: str) -> None:
-        with triton(switch):
+        with patch.dict(os.environ, ISPFIT_TRITON=switch):
             histogram.mean(image, weights, weights).sum().backward()
 
     works: dict[str, Work] = {"plain PyTorch": lambda: mean("0")}

@@ -21,10 +21,11 @@ from naive import RING, NaiveHistPyramid
 from torch.utils.flop_counter import FlopCounterMode
 
 from ispfit.backbones.histpyramid import HistPyramid, HistPyramidNetwork
-from ispfit.runtime import keep_memory
+from ispfit.runtime import Runtime, keep_memory
+from ispfit.training.objective import Objective
 from ispfit.training.plan import TrainingPlan
 from ispfit.training.resident import ResidentImages
-from ispfit.training.sampling import Batch, Draw, describe_batch, draw_windows, gather
+from ispfit.training.sampling import Batch, Draw, draw_windows, gather
 
 IMAGES, SIDE, WINDOWS, WINDOW = 4, 512, 16, 32
 CPU = torch.device("cpu")
@@ -59,13 +60,10 @@ def cutter(ours: HistPyramidNetwork, images: list[np.ndarray]) -> Callable[[], B
 
 def our_step(ours: HistPyramidNetwork, images: list[np.ndarray]) -> Step:
     """As `ispfit.training.loop` does it."""
-    cut = cutter(ours, images)
+    cut, objective = cutter(ours, images), Objective(ours, Runtime(CPU))
 
     def step() -> torch.Tensor:
-        batch = cut()
-        scene = describe_batch(ours, batch.images)
-        rendered = ours.render(batch.pixels, scene.rows(batch.rows), batch.window)
-        loss = (rendered - batch.targets).square().mean()
+        loss = objective(cut()).mean()
         ours.zero_grad()
         loss.backward()
         return loss

@@ -102,16 +102,16 @@ class _MeanVotes(torch.autograd.Function):
         need_gradient = ctx.needs_input_grad[3] or ctx.needs_input_grad[4]
         sums = torch.zeros(3, len(rgb), *centers.shape, device=rgb.device)
         strip = max(1, _STRIP.get(rgb.device.type, _STRIP["cpu"]) // (rgb.shape[3] * centers.numel()))
+        kernel = _kernel() if uses_triton(rgb.device) else None
         for top in range(0, rgb.shape[2], strip):
             weights, images = rows[top : top + strip], rgb[:, :, top : top + strip]
-            if uses_triton(rgb.device):
-                from ispfit.backbones.triton_votes import vote_sums
-
-                sums += vote_sums(encode(images.float()), weights, columns, centers, widths)
+            if kernel is not None:
+                sums += kernel(encode(images.float()), weights, columns, centers, widths)
                 continue
+            weights = (weights[:, None] * columns).flatten()
             for n, image in enumerate(images):
                 colors = rgb_to_lrg(encode(image.float()), axis=0)
-                _add_votes(sums[:, n], colors, weights[:, None] * columns, centers, widths, need_gradient)
+                _add_votes(sums[:, n], colors, weights, centers, widths, need_gradient)
         votes, inside, sign = sums
         ctx.save_for_backward(widths * sign, (votes - inside) / widths)
         result: Tensor = votes
@@ -125,12 +125,18 @@ class _MeanVotes(torch.autograd.Function):
         return None, None, None, (gradient * by_center).sum(0), (gradient * by_width).sum(0), None
 
 
+def _kernel() -> Callable[..., Tensor]:
+    """The sums of whole images as one kernel; it needs Triton."""
+    from ispfit.backbones.triton_votes import vote_sums
+
+    return vote_sums
+
+
 def _add_votes(
     sums: Tensor, lrg: Tensor, weights: Tensor, centers: Tensor, widths: Tensor, need_gradient: bool
 ) -> None:
     """Add the weighted sums of an image's votes and, if wanted, of where they are not 0 and of sign(x - μ) there."""
     votes, inside, sign = sums
-    weights = weights.flatten()
     offset = lrg.flatten(1)[:, None] - centers[:, :, None]
     vote = offset.abs().mul_(-widths[:, :, None]).add_(1).relu_()
     votes += vote @ weights

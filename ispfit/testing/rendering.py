@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -24,17 +25,23 @@ def check_shape(subject: Subject) -> Iterator[str]:
         pixels, window = cut(network, image, size=size)
         with torch.no_grad():
             rendered: Any = network.render(pixels, describe(network, image), window)
-        try:
-            check_rendered(network, rendered, window)
-        except BackboneError as error:
-            yield str(error)
-            return
-        if rendered.dtype != torch.float32:
-            yield f"render returned {rendered.dtype}, expected torch.float32; convert it at the end of render."
+        if problem := _wrong_form("render", rendered, partial(check_rendered, network, rendered, window)):
+            yield problem
             return
         if not rendered.isfinite().all():
             yield "render returned NaN or infinite values; look for divisions by zero and roots of negative numbers."
             return
+
+
+def _wrong_form(method: str, rendered: Tensor, check: Callable[[], None]) -> str | None:
+    """What is wrong with the shape, which `check` looks at, or the type of what a method returned."""
+    try:
+        check()
+    except BackboneError as error:
+        return str(error)
+    if rendered.dtype != torch.float32:
+        return f"{method} returned {rendered.dtype}, expected torch.float32; convert it at the end of {method}."
+    return None
 
 
 def check_halo(subject: Subject) -> Iterator[str]:
@@ -129,13 +136,8 @@ def check_samples(subject: Subject) -> Iterator[str]:
     scene = describe(network, image).rows(torch.tensor([0, 0]))
     whole = network.render(pixels, scene, window)
     rendered = network.render_samples(pixels, scene, window, at)
-    try:
-        check_rendered_samples(network, rendered, at)
-    except BackboneError as error:
-        yield str(error)
-        return
-    if rendered.dtype != torch.float32:
-        yield f"render_samples returned {rendered.dtype}, expected torch.float32; convert it at the end."
+    if problem := _wrong_form("render_samples", rendered, partial(check_rendered_samples, network, rendered, at)):
+        yield problem
     elif whole.requires_grad and not rendered.requires_grad:
         yield "render_samples returns pixels that do not depend on the weights; use no detach in it."
     elif (worst := float(difference(rendered, pick_pixels(whole, at)).detach().amax())) > TOLERANCE:
