@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 HERE = Path(__file__).parent
+CPU = torch.device("cpu")
 
 
 def machine() -> str:
@@ -41,10 +42,23 @@ def interleaved(works: dict[str, Callable[[], object]], rounds: int) -> dict[str
     }
 
 
-def gemm_rate(size: int = 2048, rounds: int = 5, dtype: torch.dtype = torch.float32) -> float:
-    """FLOP a second of wall time of a square matrix product: what this machine can do."""
-    a, b = torch.rand(2, size, size).to(dtype)
-    seconds = interleaved({"gemm": lambda: a @ b}, rounds)["gemm"]["wall"]
+def waited(work: Callable[[], object], device: torch.device) -> Callable[[], object]:
+    """The work, and waiting until the device has done it."""
+
+    def do() -> None:
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    return do
+
+
+def gemm_rate(
+    size: int = 2048, rounds: int = 5, dtype: torch.dtype = torch.float32, device: torch.device = CPU
+) -> float:
+    """FLOP a second of wall time of a square matrix product: what this machine, or a device of it, can do."""
+    a, b = torch.rand(2, size, size, device=device).to(dtype)
+    seconds = interleaved({"gemm": waited(lambda: a @ b, device)}, rounds)["gemm"]["wall"]
     return 2 * size**3 / seconds
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measure import alone, interleaved, machine, markdown, report
+from measure import CPU, alone, interleaved, machine, markdown, report
 from naive import RING, NaiveHistPyramid
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -28,7 +28,6 @@ from ispfit.training.resident import ResidentImages
 from ispfit.training.sampling import Batch, Draw, draw_windows, gather
 
 IMAGES, SIDE, WINDOWS, WINDOW = 4, 512, 16, 32
-CPU = torch.device("cpu")
 GEMM = 2048
 
 Step = Callable[[], torch.Tensor]
