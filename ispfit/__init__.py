@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from ispfit._version import __version__
 
 _HOME = {
     "Backbone": "backbone",
@@ -34,6 +34,7 @@ __all__ = [
     "Network",
     "Scene",
     "Window",
+    "__version__",
     "backbone",
     "color",
     "datasets",

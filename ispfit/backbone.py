@@ -51,7 +51,7 @@ class Scene(Mapping[str, Tensor]):
     --------
     >>> import torch
     >>> scene = Scene(mean=torch.tensor([[0.1], [0.7]]))
-    >>> scene.rows(torch.tensor([1, 1, 0]))["mean"].flatten().tolist()
+    >>> scene.select(torch.tensor([1, 1, 0]))["mean"].flatten().tolist()
     [0.699..., 0.699..., 0.100...]
     """
 
@@ -70,7 +70,7 @@ class Scene(Mapping[str, Tensor]):
     def __repr__(self) -> str:
         return f"Scene({', '.join(f'{name}={tuple(tensor.shape)}' for name, tensor in self.items())})"
 
-    def rows(self, index: Tensor) -> Scene:
+    def select(self, index: Tensor) -> Scene:
         """The scene of each row of a batch: row i gets the scene of image ``index[i]``."""
         return Scene(**{name: tensor[index] for name, tensor in self.items()})
 
@@ -79,7 +79,7 @@ class Scene(Mapping[str, Tensor]):
         return Scene(**{name: tensor.detach() for name, tensor in self.items()})
 
     @classmethod
-    def join(cls, scenes: Sequence[Scene]) -> Scene:
+    def cat(cls, scenes: Sequence[Scene]) -> Scene:
         """The scenes of several images, one after the other."""
         return cls(**{name: torch.cat([scene[name] for scene in scenes]) for name in scenes[0]})
 
@@ -125,12 +125,12 @@ class Network(torch.nn.Module):
     ----------
     halo : pixels of surround that `render` reads on each side of a window, a multiple of `stride`.
     stride : windows start and end on multiples of this (a network with pooling needs its grid aligned).
-    samples : how many pixels of each window a training step looks at, drawn at random, with repetition; None: all.
+    samples_per_window : pixels of each window that a training step looks at, drawn with repetition; None: all.
     """
 
     halo: int = 0
     stride: int = 1
-    samples: int | None = None
+    samples_per_window: int | None = None
 
     def describe(self, image: Tensor) -> Scene:
         """Summarise whole images; the default looks at nothing.
@@ -162,7 +162,7 @@ class Network(torch.nn.Module):
         raise NotImplementedError(f"{type(self).__name__} must implement render(pixels, scene, window).")
 
     def render_samples(self, pixels: Tensor, scene: Scene, window: Window, at: Tensor) -> Tensor:
-        """Render some pixels of each window: what training asks for where `samples` is set.
+        """Render some pixels of each window: what training asks for where `samples_per_window` is set.
 
         The default picks them from `render`; a network overrides this if it need not compute what lies between.
 
@@ -189,7 +189,7 @@ class Network(torch.nn.Module):
         raise BackboneError(f"{type(self).__name__} has no inverse(), but its backbone declares invertible = True.")
 
     @property
-    def fits_pairs(self) -> bool:
+    def has_closed_form(self) -> bool:
         """Whether this network fits itself by `fit_pairs`."""
         return type(self).fit_pairs is not Network.fit_pairs
 

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["SCALES", "encode"]
+__all__ = ["CODE_OF_ONE", "to_integer_codes"]
 
-SCALES = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535, np.dtype(np.float32): 1}
+CODE_OF_ONE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535, np.dtype(np.float32): 1}
 """The code of 1, by how the codes are kept."""
 
 
-def encode(pixels: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+def to_integer_codes(pixels: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
     """The smallest integers that give the pixels back exactly, or the pixels where none do.
 
     Parameters
@@ -26,11 +26,11 @@ def encode(pixels: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
 
     Examples
     --------
-    >>> encode(np.array([0, 0.2, 1], np.float32))
+    >>> to_integer_codes(np.array([0, 0.2, 1], np.float32))
     array([  0,  51, 255], dtype=uint8)
     """
     for dtype in (np.uint8, np.uint16):
-        scale = np.float32(SCALES[np.dtype(dtype)])
+        scale = np.float32(CODE_OF_ONE[np.dtype(dtype)])
         codes = np.clip(np.rint(pixels * scale), 0, scale).astype(dtype)
         if np.array_equal(codes.astype(np.float32) / scale, pixels):
             result: npt.NDArray[Any] = codes

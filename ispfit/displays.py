@@ -91,14 +91,14 @@ class ComparisonDisplay:
         """Draw a new figure. Boxes hold the middle half of the shots, whiskers all; triangles are means."""
         from matplotlib.figure import Figure
 
-        from ispfit.comparison.statistics import TITLES
+        from ispfit.directions import DIRECTIONS
 
         cameras = self.comparison.cameras
         self.figure_ = Figure(figsize=(11, 3.6 * len(cameras)), layout="constrained")
         axes = self.figure_.subplots(len(cameras), 2, squeeze=False)
         for line, camera in zip(axes, cameras, strict=True):
             names = self.comparison.backbones(camera)
-            for axis, (direction, title) in zip(line, TITLES.items(), strict=True):
+            for axis, (direction, title) in zip(line, DIRECTIONS.items(), strict=True):
                 values = [self.comparison.psnr(camera, name, direction) for name in names]
                 axis.boxplot(values, tick_labels=names, whis=(0, 100), showmeans=True)
                 axis.set_title(f"{camera}, {title}", fontsize=10)

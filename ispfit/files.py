@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from ispfit.errors import FileError
 
-__all__ = ["atomic_path"]
+__all__ = ["atomic_path", "file_fingerprint"]
 
 
 @contextmanager
@@ -62,3 +62,18 @@ def _reason(error: OSError, path: Path) -> str:
     if not path.parent.is_dir():
         return f"there is no folder {path.parent}"
     return error.strerror or str(error).rstrip(".")
+
+
+def file_fingerprint(path: Path) -> str:
+    """Which file `path` is and in what state: resolved path, size and time of last change. It changes with the file.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be read.
+    """
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {error.strerror}.") from error
+    return f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"

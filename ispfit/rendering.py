@@ -11,7 +11,7 @@ from torch import Tensor
 from ispfit.backbone import Network, Scene, Window
 from ispfit.errors import BackboneError, InputError
 from ispfit.images import FloatImage
-from ispfit.runtime import Runtime, keep_memory
+from ispfit.runtime import Runtime, keep_freed_memory
 
 __all__ = ["check_rendered", "check_rendered_samples", "cut_windows", "describe_image", "reflect", "render_image"]
 
@@ -85,7 +85,7 @@ def render_image(
     -------
     float32 H x W x 3, clipped to [0, 1].
     """
-    keep_memory()
+    keep_freed_memory()
     if out is not None and (out.shape != image.shape or out.dtype != np.float32 or np.may_share_memory(out, image)):
         raise InputError(f"out: expected float32 {image.shape} of its own memory, got {out.dtype} {out.shape}.")
     pixels = _to_tensor(image, runtime)

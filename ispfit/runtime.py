@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ import torch
 
 from ispfit.errors import InputError
 
-__all__ = ["Runtime", "keep_memory", "resolve_runtime", "seeded", "uses_triton"]
+__all__ = ["Runtime", "keep_freed_memory", "resolve_runtime", "seeded"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -96,22 +95,6 @@ def _compiler() -> str | None:
     return name
 
 
-def uses_triton(device: torch.device) -> bool:
-    """Whether ISPFIT_TRITON=1 asks for kernels in Triton, and they can run on the device (or are interpreted).
-
-    Raises
-    ------
-    InputError
-        If Triton is not installed.
-    """
-    asked = os.environ.get("ISPFIT_TRITON") == "1"
-    if not asked or (device.type != "cuda" and os.environ.get("TRITON_INTERPRET") != "1"):
-        return False
-    if importlib.util.find_spec("triton") is None:
-        raise InputError("ISPFIT_TRITON: the package triton is not installed; install it, or do not set the variable.")
-    return True
-
-
 def _device(device: str) -> torch.device:
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -125,7 +108,7 @@ def _device(device: str) -> torch.device:
 
 
 @lru_cache(maxsize=1)
-def keep_memory() -> None:
+def keep_freed_memory() -> None:
     """Have the C library keep memory that is freed rather than give it back and ask for it again, once a process.
 
     glibc raises its thresholds for this when it frees a block of its largest size (mallopt(3), M_MMAP_THRESHOLD). Else

@@ -8,7 +8,7 @@ from ispfit import Backbone, get_backbone
 
 _SETTINGS: dict[str, dict[str, Any]] = {
     "fcn": {"width": 0.06},
-    "hypercolumn": {"width": 0.06, "hidden": 8, "samples": 32},
+    "hypercolumn": {"width": 0.06, "hidden": 8, "samples_per_window": 32},
 }
 
 

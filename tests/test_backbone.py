@@ -30,18 +30,18 @@ def test_a_scene_is_a_mapping_of_tensors() -> None:
 
 
 def test_each_row_gets_the_scene_of_its_image() -> None:
-    rows = scene(1, 2, 3).rows(torch.tensor([2, 2, 0]))
+    rows = scene(1, 2, 3).select(torch.tensor([2, 2, 0]))
     assert rows["mean"].flatten().tolist() == [3, 3, 1]
     assert rows["double"].flatten().tolist() == [6, 6, 2]
 
 
 def test_scenes_are_joined_in_order() -> None:
-    assert Scene.join([scene(1), scene(2, 3)])["mean"].flatten().tolist() == [1, 2, 3]
+    assert Scene.cat([scene(1), scene(2, 3)])["mean"].flatten().tolist() == [1, 2, 3]
 
 
 def test_an_empty_scene_has_rows_and_joins() -> None:
-    assert len(Scene().rows(torch.tensor([0, 1]))) == 0
-    assert len(Scene.join([Scene(), Scene()])) == 0
+    assert len(Scene().select(torch.tensor([0, 1]))) == 0
+    assert len(Scene.cat([Scene(), Scene()])) == 0
 
 
 def test_a_detached_scene_has_no_history() -> None:
@@ -74,8 +74,8 @@ def test_a_network_is_trained_by_steps_unless_it_fits_pairs() -> None:
     class Direct(Network):
         def fit_pairs(self, pairs: object) -> None: ...
 
-    assert Direct().fits_pairs
-    assert not Network().fits_pairs
+    assert Direct().has_closed_form
+    assert not Network().has_closed_form
     with pytest.raises(NotImplementedError, match="Network is trained by gradient steps"):
         Network().fit_pairs([])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,25 @@ def test_every_backbone_has_its_page_and_its_row_in_the_readme(name: str) -> Non
         shown = list(value) if isinstance(value, tuple) else value
         assert f"`{parameter}={shown}`" in page, f"{parameter}={shown}"
     assert f"| [`{name}`](docs/backbones/{name}.md) |" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_contributing_shows_the_floors_that_are_enforced() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    [layers] = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
+    rows = [
+        f"| {len(layers) - 1 - index} | {', '.join(f'`{room}`' for room in layer.split(' | '))} |"
+        for index, layer in enumerate(layers)
+    ]
+    table = "| floor | rooms |\n|---|---|\n" + "\n".join(rows) + "\n\n"
+    assert table in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def test_every_room_is_on_a_floor_and_every_floor_s_room_exists() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = {room for line in re.findall(r"^\| \d+ \| (.*) \|$", page, re.MULTILINE) for room in line.split("`")[1::2]}
+    found = {
+        path.stem for path in (ROOT / "ispfit").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    assert named == found - {"__init__", "__main__"}

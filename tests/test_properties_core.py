@@ -14,9 +14,9 @@ from torch import Tensor
 
 import ispfit
 from ispfit import ISPModel, get_backbone, psnr
-from ispfit.backbones.histogram import LearnableHistogram
 from ispfit.backbones.mlp import MLP
-from ispfit.backbones.pooling import pooling_weights
+from ispfit.backbones.parts.histogram import LearnableHistogram
+from ispfit.backbones.parts.pooling import pooling_weights
 from ispfit.color import apply_white_balance, linear_to_srgb, lrg_to_rgb, rgb_to_lrg, srgb_to_linear
 from ispfit.rendering import cut_windows, render_image
 from ispfit.runtime import Runtime, seeded
@@ -105,7 +105,7 @@ def test_any_size_is_rendered_in_any_tiles_and_any_batch(
         whole = render_image(network, pixels.numpy(), CPU, tile=200)
         np.testing.assert_allclose(render_image(network, pixels.numpy(), CPU, tile=tile), whole, rtol=0, atol=1e-5)
         cuts, window = cut(network, pixels)
-        scene = describe(network, pixels).rows(torch.zeros(count, dtype=torch.int64))
+        scene = describe(network, pixels).select(torch.zeros(count, dtype=torch.int64))
         rows = {side: getattr(window, side).expand(count) for side in ("top", "left", "image_height", "image_width")}
         many = type(window)(height=window.height, width=window.width, **rows)
         with torch.no_grad():

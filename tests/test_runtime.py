@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import platform
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ispfit.errors import InputError
-from ispfit.runtime import Runtime, resolve_runtime, seeded, uses_triton
+from ispfit.runtime import Runtime, resolve_runtime, seeded
 
 
 def test_auto_on_a_cpu_is_float32() -> None:
@@ -75,21 +74,6 @@ def test_only_on_a_gpu_are_steps_captured(monkeypatch: pytest.MonkeyPatch) -> No
     assert calls == [{"backend": "inductor", "mode": None}, {"backend": "inductor", "mode": "reduce-overhead"}]
 
 
-def test_triton_is_asked_for_and_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
-    assert not uses_triton(torch.device("cuda"))
-    monkeypatch.setenv("ISPFIT_TRITON", "1")
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
-    assert uses_triton(torch.device("cuda"))
-    assert not uses_triton(torch.device("cpu"))
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert not uses_triton(torch.device("cpu"))
-    with pytest.raises(
-        InputError, match="ISPFIT_TRITON: the package triton is not installed; install it, or do not set"
-    ):
-        uses_triton(torch.device("cuda"))
-
-
 def test_seeds_repeat_and_leave_the_generator_alone() -> None:
     torch.manual_seed(0)
     expected = torch.rand(2)
@@ -115,9 +99,9 @@ def test_threads_do_not_disturb_each_other_s_draws() -> None:
 
 CHILD = """
 import resource, torch
-from ispfit.runtime import keep_memory
+from ispfit.runtime import keep_freed_memory
 
-keep_memory()
+keep_freed_memory()
 
 def tile():
     return [torch.empty(9 << 18).fill_(1) for _ in range(4)]

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from ispfit.backbone import Network
-from ispfit.backbones.histogram import LearnableHistogram
 from ispfit.backbones.histpyramid import HistPyramid, HistPyramidNetwork
+from ispfit.backbones.parts.histogram import LearnableHistogram
 from ispfit.comparison import Budget, Comparison, Run, prepare_camera, run_all
 
 REFERENCE = "paper"

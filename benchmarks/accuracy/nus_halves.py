@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from ispfit.backbones.parametric import ParametricNetwork
-from ispfit.published import read_nus_model
+from ispfit.formats.nus import read_nus_model
 
 
 def psnr(found: np.ndarray, wanted: np.ndarray) -> float:

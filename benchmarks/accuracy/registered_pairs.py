@@ -20,8 +20,8 @@ import numpy as np
 from ispfit import ISPModel
 from ispfit.backbones.histpyramid import HistPyramid
 from ispfit.datasets import load_pairs, make_camera_roll
-from ispfit.datasets.virtual_camera import CAMERAS, VirtualCamera
 from ispfit.pairs import make_pairs
+from ispfit.synthetic.camera import CAMERAS, VirtualCamera
 
 LENS, SCALE, IMAGE = -0.03, 0.9, (448, 640)
 

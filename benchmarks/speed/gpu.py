@@ -12,13 +12,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import torch
 from measure import gemm_rate, interleaved, machine, markdown, waited
@@ -28,7 +26,6 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from ispfit.backbones.histpyramid import HistPyramid
-from ispfit.backbones.pooling import pooling_weights
 from ispfit.datasets import make_camera_pairs
 from ispfit.rendering import render_image
 from ispfit.runtime import Runtime, resolve_runtime
@@ -168,23 +165,6 @@ def rendering(megapixels: float, runtime: Runtime) -> dict[str, float]:
     return milliseconds(works, runtime.device, rounds=3)
 
 
-def kernels(megapixels: float, runtime: Runtime) -> dict[str, float]:
-    """The global histogram of the paper's network in plain PyTorch and, on a GPU, by Triton's kernel; milliseconds."""
-    side = round((megapixels * 1e6) ** 0.5)
-    histogram = HistPyramid.paper().build().histogram.to(runtime.device)
-    image = torch.rand(1, side, side, 3, device=runtime.device).permute(0, 3, 1, 2)
-    weights = pooling_weights(side, (1, 2, 2), runtime.device)
-
-    def mean(switch: str) -> None:
-        with patch.dict(os.environ, ISPFIT_TRITON=switch):
-            histogram.mean(image, weights, weights).sum().backward()
-
-    works: dict[str, Work] = {"plain PyTorch": lambda: mean("0")}
-    if runtime.device.type == "cuda":
-        works["Triton's kernel"] = lambda: mean("1")
-    return milliseconds(works, runtime.device)
-
-
 def training_text(found: dict[str, dict[str, Any]]) -> str:
     rows = [
         [
@@ -219,10 +199,6 @@ def rendering_text(found: dict[str, float]) -> str:
     return f"{found['end to end']:.0f} ms from memory to memory, of which {100 * share:.0f} % transfers"
 
 
-def histogram_text(found: dict[str, float]) -> str:
-    return "\n".join(f"{name}: {took:.1f} ms" for name, took in found.items())
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="auto")
@@ -242,10 +218,6 @@ def main() -> None:
         f"rendering {arguments.megapixels:g} megapixels": (
             lambda: rendering(arguments.megapixels, runtime),
             rendering_text,
-        ),
-        f"global histogram of {arguments.megapixels:g} megapixels, forward and backward": (
-            lambda: kernels(arguments.megapixels, runtime),
-            histogram_text,
         ),
     }
     result: dict[str, Any] = {"machine": f"{device}; {machine()}"}

@@ -20,8 +20,8 @@ from measure import alone, machine, markdown, resident_mib
 
 from ispfit import ISPModel
 from ispfit.datasets import load_pairs
-from ispfit.datasets.folders import write_pairs_csv
 from ispfit.io import write_linear, write_srgb
+from ispfit.pairs.table import write_pairs_csv
 
 SIDE = 64
 

@@ -21,7 +21,7 @@ from naive import RING, NaiveHistPyramid
 from torch.utils.flop_counter import FlopCounterMode
 
 from ispfit.backbones.histpyramid import HistPyramid, HistPyramidNetwork
-from ispfit.runtime import Runtime, keep_memory
+from ispfit.runtime import Runtime, keep_freed_memory
 from ispfit.training.objective import Objective
 from ispfit.training.plan import TrainingPlan
 from ispfit.training.resident import ResidentImages
@@ -108,7 +108,7 @@ def main() -> None:
     parser.add_argument("--peak", choices=["ours", "naive"], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     images, ours = pairs(), network()
-    keep_memory()  # for both, as training does
+    keep_freed_memory()  # for both, as training does
     steps = {"ours": our_step(ours, images), "naive": naive_step(ours, images)}
     if arguments.peak:
         report(lambda: steps[arguments.peak])

@@ -1,1 +1,1 @@
-"""The built-in backbones, one file each. They are found through the same hook as anybody's plugin."""
+"""The built-in backbones, a file each; what they share is in `parts`."""

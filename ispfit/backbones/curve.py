@@ -8,9 +8,9 @@ import numpy as np
 from torch import Tensor
 
 from ispfit.backbone import Backbone, Network, Scene, Window
-from ispfit.backbones.counts import check_counts
-from ispfit.backbones.curves import MonotoneCurves, fit_monotone
-from ispfit.backbones.samples import sample_colors
+from ispfit.backbones.parts.checks import check_counts
+from ispfit.backbones.parts.color_samples import sample_colors
+from ispfit.backbones.parts.curves import MonotoneCurves, fit_monotone
 from ispfit.images import Image
 from ispfit.plugins import hookimpl
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ispfit.backbone import Backbone, Network, Scene, Window
-from ispfit.backbones.vgg import VGG, VGGBackbone
+from ispfit.backbones.parts.vgg import VGG, VGGBackbone
 from ispfit.plugins import hookimpl
 
 __all__ = ["FCN"]

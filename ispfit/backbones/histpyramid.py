@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from ispfit.backbone import Backbone, Network, Scene, Window
-from ispfit.backbones.grids import sample_grids
-from ispfit.backbones.histogram import LearnableHistogram
-from ispfit.backbones.pooling import average_3x3, pooling_weights
-from ispfit.backbones.precision import Float32Conv2d
-from ispfit.backbones.samples import Colors, sample_colors
+from ispfit.backbones.parts.color_samples import Colors, sample_colors
+from ispfit.backbones.parts.grids import sample_grids
+from ispfit.backbones.parts.histogram import LearnableHistogram
+from ispfit.backbones.parts.pooling import average_3x3, pooling_weights
+from ispfit.backbones.parts.precision import Float32Conv2d
 from ispfit.errors import InputError
 from ispfit.images import Image
 from ispfit.plugins import hookimpl

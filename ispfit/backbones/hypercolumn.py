@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from torch.nn.functional import grid_sample, interpolate
 
 from ispfit.backbone import Backbone, Network, Scene, Window
-from ispfit.backbones.counts import check_counts
-from ispfit.backbones.precision import Float32Conv2d
-from ispfit.backbones.vgg import VGG, VGGBackbone
+from ispfit.backbones.parts.checks import check_counts
+from ispfit.backbones.parts.precision import Float32Conv2d
+from ispfit.backbones.parts.vgg import VGG, VGGBackbone
 from ispfit.plugins import hookimpl
 
 __all__ = ["Hypercolumn"]
@@ -29,8 +29,8 @@ class Hypercolumn(VGGBackbone):
     hidden : nodes of each hidden layer (the paper gives no number).
     weights : of the trunk to begin with: None (random), "imagenet" (as in the paper; downloaded), or a file's path.
     width : factor of the trunk's channels; weights other than None need 1.
-    samples : pixels of each window that training looks at; with the 16 windows an image of `ISPModel` 128 make the
-        2,000 pixels an image of Bansal et al. (2017). None: all.
+    samples_per_window : pixels of each window that training looks at. The 16 windows per image of `ISPModel` with 128
+        samples each make the 2,000 pixels per image of Bansal et al. (2017). None: all.
 
     References
     ----------
@@ -44,20 +44,20 @@ class Hypercolumn(VGGBackbone):
     name = "hypercolumn"
 
     def __init__(
-        self, hidden: int = 128, weights: str | None = None, width: float = 1.0, samples: int | None = 128
+        self, hidden: int = 128, weights: str | None = None, width: float = 1.0, samples_per_window: int | None = 128
     ) -> None:
         self.hidden = hidden
         self.weights = weights
         self.width = width
-        self.samples = samples
+        self.samples_per_window = samples_per_window
 
     def build(self) -> Network:
         """A new network with random weights."""
         check_counts(self, hidden=1)
-        if self.samples is not None:
-            check_counts(self, samples=1)
+        if self.samples_per_window is not None:
+            check_counts(self, samples_per_window=1)
         self.check_width()
-        return HypercolumnNetwork(self.hidden, self.width, self.samples)
+        return HypercolumnNetwork(self.hidden, self.width, self.samples_per_window)
 
 
 class HypercolumnNetwork(Network):
@@ -66,9 +66,9 @@ class HypercolumnNetwork(Network):
     halo = 24  # conv3_3 then covers the window and a cell of 4 pixels on each side
     stride = 4
 
-    def __init__(self, hidden: int, width: float, samples: int | None) -> None:
+    def __init__(self, hidden: int, width: float, samples_per_window: int | None) -> None:
         super().__init__()
-        self.samples = samples
+        self.samples_per_window = samples_per_window
         self.trunk = VGG(3, width)
         self.mix = nn.ModuleList(
             nn.Conv2d(channels, hidden, 1, bias=level == 0) for level, channels in enumerate(self.trunk.channels)

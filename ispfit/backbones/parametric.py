@@ -10,10 +10,10 @@ from scipy.interpolate import PchipInterpolator
 from torch import Tensor
 
 from ispfit.backbone import Backbone, Network, Scene, Window
-from ispfit.backbones.counts import check_counts
-from ispfit.backbones.curves import MonotoneCurves, fit_monotone
-from ispfit.backbones.radial import RadialMap
-from ispfit.backbones.samples import Colors, sample_colors
+from ispfit.backbones.parts.checks import check_counts
+from ispfit.backbones.parts.color_samples import Colors, sample_colors
+from ispfit.backbones.parts.curves import MonotoneCurves, fit_monotone
+from ispfit.backbones.parts.radial import RadialMap
 from ispfit.color import srgb_to_linear
 from ispfit.images import Image
 from ispfit.plugins import hookimpl

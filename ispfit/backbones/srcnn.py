@@ -7,9 +7,9 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from ispfit.backbone import Backbone, Network, Scene, Window
-from ispfit.backbones.counts import check_counts
-from ispfit.backbones.initialisation import initialise_convolutions
-from ispfit.backbones.precision import Float32Conv2d
+from ispfit.backbones.parts.checks import check_counts
+from ispfit.backbones.parts.initialisation import initialise_convolutions
+from ispfit.backbones.parts.precision import Float32Conv2d
 from ispfit.plugins import hookimpl
 
 __all__ = ["SRCNN"]

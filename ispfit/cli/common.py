@@ -65,7 +65,7 @@ def load_any_pairs(
 ) -> tuple[list[Any], list[Any], list[str]]:
     """Pairs from a ``pairs.csv`` (or its folder), or from RAW files with their JPEGs; and what could not be read."""
     from ispfit.datasets import load_pairs
-    from ispfit.pairs.files import crop_fraction, match_files
+    from ispfit.pairs.match import crop_fraction, match_files
 
     if len(paths) == 1 and (paths[0].suffix.lower() == ".csv" or (paths[0] / "pairs.csv").exists()):
         with warnings_as_notes() as failures:
@@ -90,7 +90,7 @@ class _PairReader:
     size: int | None
 
     def __call__(self, pair: tuple[Path, Path]) -> tuple[Any, Any]:
-        from ispfit.pairs.files import read_pair
+        from ispfit.pairs.match import read_pair
 
         return read_pair(*pair, self.size)
 

@@ -129,7 +129,7 @@ def _families(backbones: str, settings: tuple[str, ...]) -> tuple[dict[str, Back
     rates = {}
     for name, parameters in _by_backbone(parse_settings(settings), list(families)).items():
         if _RATE in parameters and _RATE not in families[name].get_params():
-            if families[name].build().fits_pairs:
+            if families[name].build().has_closed_form:
                 raise click.UsageError(f"--set: {name} is not trained by steps and has no {_RATE}.")
             rates[name] = parameters.pop(_RATE)
         known = families[name].get_params()
@@ -182,10 +182,10 @@ def _write(comparison: Comparison, output: Path) -> list[Path]:
 
 
 def _print(comparison: Comparison) -> None:
-    from ispfit.comparison.statistics import TITLES
+    from ispfit.directions import DIRECTIONS
 
     for camera in comparison.cameras:
-        for direction in TITLES:
+        for direction in DIRECTIONS:
             click.echo(f"\n{camera}\n" + table(*comparison.table(camera, direction)))
     click.echo(f"\n{comparison.parameters()}\n{comparison.budget()}")
     for caution in comparison.cautions():

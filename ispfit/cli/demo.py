@@ -10,6 +10,7 @@ import click
 
 from ispfit.cli.common import print_json, table
 from ispfit.cli.score import HEADER, psnr_row
+from ispfit.directions import DIRECTIONS
 from ispfit.jobs import run_jobs
 
 __all__ = ["demo"]
@@ -18,8 +19,6 @@ _STEPS = 400
 _BACKBONES: dict[str, dict[str, Any]] = {"histpyramid": {"channels": 32}, "mlp": {}}
 _TRAINING: dict[str, Any] = {"batch_size": 8, "windows_per_image": 4, "learning_rate": 3e-3}
 """Less work a step than by default, to be done in minutes on two cores; the same for both backbones."""
-
-_TITLES = {"forward": "raw to sRGB", "inverse": "sRGB to raw"}
 
 
 @click.command()
@@ -37,7 +36,7 @@ def demo(output: Path, shots: int, steps: float, seed: int, as_json: bool) -> No
     models = {name: _fit(name, X[train], Y[train], max(1, round(_STEPS * steps)), seed) for name in _BACKBONES}
     values = {
         direction: {name: model.psnr(X[test], Y[test], direction=direction).tolist() for name, model in models.items()}
-        for direction in _TITLES
+        for direction in DIRECTIONS
     }
     results = _results(output, models["histpyramid"], X[test], Y[test], files[test])
     seconds = round(time.monotonic() - started)
@@ -49,7 +48,7 @@ def demo(output: Path, shots: int, steps: float, seed: int, as_json: bool) -> No
     click.echo(f"\n{n_test} held-out shots, PSNR against the camera in dB\n")
     for direction, psnrs in values.items():
         rows = [psnr_row(name, numbers) for name, numbers in psnrs.items()]
-        click.echo(table((_TITLES[direction], *HEADER[1:]), rows) + "\n")
+        click.echo(table((DIRECTIONS[direction], *HEADER[1:]), rows) + "\n")
     for path, what in results:
         click.echo(f"{what:<22}{path}")
     click.echo(f"\n{seconds} s")

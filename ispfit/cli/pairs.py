@@ -48,7 +48,7 @@ def pairs(
     output folder is what `ispfit fit` takes. A run that was stopped goes on where it was.
     """
     from ispfit.pairs import make_pairs
-    from ispfit.pairs.folder import summary
+    from ispfit.pairs.make import summary
 
     report = make_pairs(folders, output, size=None if full_size else size, random_state=seed, **options)
     if as_json:

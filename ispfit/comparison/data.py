@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from ispfit.datasets import load_dataset, load_pairs
-from ispfit.datasets.cache import file_stamp
-from ispfit.datasets.folders import list_rows, write_pairs_csv
+from ispfit.datasets.load import list_rows
 from ispfit.errors import InputError
+from ispfit.files import file_fingerprint
 from ispfit.images import shots_of
 from ispfit.io import write_linear, write_srgb
+from ispfit.pairs.table import write_pairs_csv
 from ispfit.plugins.loading import closest
 from ispfit.plugins.manager import get_dataset, list_datasets
 
@@ -76,7 +77,7 @@ def _stamp(pairs: Path) -> str:
     digest = hashlib.sha256()
     for row in list_rows(pairs):
         about = [row.name, row.split, str(row.shot.scene)]
-        about += [file_stamp(path) if path.exists() else f"{path} is missing" for path in (row.raw, row.srgb)]
+        about += [file_fingerprint(path) if path.exists() else f"{path} is missing" for path in (row.raw, row.srgb)]
         digest.update("\n".join(about).encode())
     return digest.hexdigest()
 

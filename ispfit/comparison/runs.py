@@ -16,10 +16,9 @@ from typing import Any
 
 from ispfit.backbone import Backbone
 from ispfit.comparison.data import Camera
-from ispfit.datasets.cache import file_stamp
 from ispfit.errors import InputError, InputWarning, IspfitError, TrainingError
 from ispfit.estimator import ISPModel
-from ispfit.files import atomic_path
+from ispfit.files import atomic_path, file_fingerprint
 from ispfit.jobs import Outcome, run_jobs
 from ispfit.plugins.manager import origin_of
 from ispfit.training import TrainingPlan
@@ -102,7 +101,7 @@ class Run:
         As they were when it was first asked for.
         """
         about = [_FORMAT, self.backbone.settings(), self.budget.about(), self.camera.stamp, self.code]
-        about += [file_stamp(Path(value)) for value in self.backbone.settings().values() if _is_file(value)]
+        about += [file_fingerprint(Path(value)) for value in self.backbone.settings().values() if _is_file(value)]
         digest = hashlib.sha256(json.dumps(about, sort_keys=True, default=list).encode()).hexdigest()[:12]
         return f"{self.camera.name}-{self.name}-{self.seed}-{digest}".replace("/", "_").replace(" ", "_")
 
@@ -159,7 +158,7 @@ class Run:
 
     def _steps(self, fit: tuple[list[Any], list[Any]], folder: Path) -> int:
         """Training steps of each direction; those of a wall time are measured once, so that a stopped run can go on."""
-        if self.budget.seconds is None or self.backbone.build().fits_pairs:
+        if self.budget.seconds is None or self.backbone.build().has_closed_form:
             return self.budget.max_steps
         measured = folder / f"{self.key}.steps"
         if not measured.exists():

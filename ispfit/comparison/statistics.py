@@ -11,9 +11,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from ispfit.directions import DIRECTIONS
 from ispfit.metrics import psnr_summary
 
-__all__ = ["TITLES", "Comparison", "Published", "Statistic"]
+__all__ = ["Comparison", "Published", "Statistic"]
 
 Published: TypeAlias = dict[str, dict[str, dict[str, tuple[float, float, float, float]]]]
 """Mean, median, min and max in dB, by camera, direction and backbone."""
@@ -22,7 +23,6 @@ _Array: TypeAlias = npt.NDArray[np.float64]
 
 _COVERAGE = 95.0  # %
 _FEW = 12  # shots, of which an interval holds the true mean in about 91 of 100 cases
-TITLES = {"forward": "raw to sRGB", "inverse": "sRGB to raw"}
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Comparison:
 
     def table(self, camera: str, direction: str) -> tuple[list[str], list[list[str]]]:
         """Header and rows in the layout of the paper's Table 1, with what it does not tell."""
-        header = [TITLES[direction], "mean", "95 %", "median", "min", "max", f"against {self.reference}", "seeds"]
+        header = [DIRECTIONS[direction], "mean", "95 %", "median", "min", "max", f"against {self.reference}", "seeds"]
         header += ["steps", "time, both ways", "weights"]
         rows = []
         for backbone in self.backbones(camera):
@@ -135,7 +135,7 @@ class Comparison:
             parts.append(
                 f"## {camera}\n\n{first['n_fit']} pairs to fit with, {len(first['shots'])} to test with; dB.\n"
             )
-            for direction in TITLES:
+            for direction in DIRECTIONS:
                 header, rows = self.table(camera, direction)
                 lines = [header, ["---"] * len(header), *rows]
                 parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")

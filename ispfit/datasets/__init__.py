@@ -6,26 +6,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _HOME = {
-    "list_datasets": "named",
-    "load_dataset": "named",
-    "load_pairs": "folders",
+    "list_datasets": "datasets.named",
+    "load_dataset": "datasets.named",
+    "load_pairs": "datasets.load",
     "make_camera_pairs": "synthetic",
-    "make_camera_roll": "roll",
+    "make_camera_roll": "synthetic",
 }
 
 __all__ = ["list_datasets", "load_dataset", "load_pairs", "make_camera_pairs", "make_camera_roll"]
 
 if TYPE_CHECKING:
-    from ispfit.datasets.folders import load_pairs
+    from ispfit.datasets.load import load_pairs
     from ispfit.datasets.named import list_datasets, load_dataset
-    from ispfit.datasets.roll import make_camera_roll
-    from ispfit.datasets.synthetic import make_camera_pairs
+    from ispfit.synthetic import make_camera_pairs, make_camera_roll
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'ispfit.datasets' has no attribute {name!r}")
-    return getattr(import_module(f"ispfit.datasets.{_HOME[name]}"), name)
+    return getattr(import_module(f"ispfit.{_HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:

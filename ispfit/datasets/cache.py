@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ispfit.codes import SCALES, encode
+from ispfit._version import __version__
+from ispfit.codes import CODE_OF_ONE, to_integer_codes
 from ispfit.errors import FileError
-from ispfit.files import atomic_path
+from ispfit.files import atomic_path, file_fingerprint
 from ispfit.images import Image, Shot, merge_shots
 
-__all__ = ["CachedImage", "cache_folder", "cached", "file_stamp"]
+__all__ = ["CachedImage", "cache_folder", "cached"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class CachedImage:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
         codes = self.codes
-        scale = np.float32(SCALES[codes.dtype])
+        scale = np.float32(CODE_OF_ONE[codes.dtype])
         pixels = np.asarray(codes) if scale == 1 else np.asarray(codes, np.float32) / scale
         return pixels.astype(dtype, copy=False) if dtype is not None else pixels
 
@@ -55,9 +56,7 @@ def cached(path: Path, read: Callable[[Path], Image], shot: Shot) -> CachedImage
     read : decodes it.
     shot : what to attach to the image.
     """
-    from ispfit import __version__
-
-    key = f"{__version__} {file_stamp(path)} {read.stamp if hasattr(read, 'stamp') else read.__name__}"
+    key = f"{__version__} {file_fingerprint(path)} {read.stamp if hasattr(read, 'stamp') else read.__name__}"
     file = cache_folder() / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
     about = file.with_suffix(".json")
     if not (file.exists() and about.exists()):
@@ -65,17 +64,8 @@ def cached(path: Path, read: Callable[[Path], Image], shot: Shot) -> CachedImage
         with atomic_path(about) as temporary:
             temporary.write_text(json.dumps(asdict(image.shot)), encoding="utf-8")
         with atomic_path(file) as temporary:
-            np.save(temporary, encode(np.asarray(image)))
+            np.save(temporary, to_integer_codes(np.asarray(image)))
     return CachedImage(file, _map(file).shape, merge_shots(shot, _shot(about)))
-
-
-def file_stamp(path: Path) -> str:
-    """Which file it is, and in what state: it changes when the file does."""
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read: {error.strerror}.") from error
-    return f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"
 
 
 def _shot(about: Path) -> Shot:

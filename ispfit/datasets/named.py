@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from ispfit.datasets.folders import load_pairs
-from ispfit.datasets.synthetic import make_camera_pairs
-from ispfit.datasets.virtual_camera import CAMERAS
+from ispfit.datasets.load import load_pairs
 from ispfit.errors import PluginError
 from ispfit.plugins import hookimpl
 from ispfit.plugins.manager import get_dataset, list_datasets
 from ispfit.plugins.specs import DatasetLoader
+from ispfit.synthetic.camera import CAMERAS
+from ispfit.synthetic.pairs import make_camera_pairs
 
 __all__ = ["list_datasets", "load_dataset"]
 

@@ -3,9 +3,9 @@
 from ispfit.io.listing import RAW_SUFFIXES, SRGB_SUFFIXES, find_files
 from ispfit.io.raw import read_raw
 from ispfit.io.readers import raw_suffixes
-from ispfit.io.resize import resize_area
 from ispfit.io.srgb import read_srgb
 from ispfit.io.writers import write_linear, write_srgb
+from ispfit.resize import resize_area
 
 __all__ = [
     "RAW_SUFFIXES",

@@ -20,7 +20,7 @@ from ispfit.io.exif import Exif, read_exif
 from ispfit.io.listing import SRGB_SUFFIXES, TIFF_SUFFIXES, check_file
 from ispfit.io.orientation import upright
 from ispfit.io.readers import read_by_plugin
-from ispfit.io.resize import Size, check_size, resize_area
+from ispfit.resize import Size, check_size, resize_area
 
 __all__ = ["Gains", "Highlights", "open_raw", "raw_shot", "read_raw"]
 

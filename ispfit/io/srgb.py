@@ -13,7 +13,6 @@ import rawpy
 from PIL import Image as PILImage
 from PIL import UnidentifiedImageError
 
-from ispfit.color import linear_to_srgb, srgb_to_linear
 from ispfit.errors import FileError, InputWarning
 from ispfit.images import FloatImage, Image, Shot
 from ispfit.io.exif import Exif, read_exif
@@ -22,8 +21,8 @@ from ispfit.io.listing import RAW_SUFFIXES, TIFF_SUFFIXES, check_file
 from ispfit.io.orientation import FLIP_OF_ORIENTATION, upright
 from ispfit.io.profiles import adobe_to_srgb, apply_profile
 from ispfit.io.raw import open_raw, raw_shot
-from ispfit.io.resize import Size, check_size, resize_area
 from ispfit.io.tiff import check_strips, read_deep_tiff
+from ispfit.resize import Size, check_size, reduce_image
 
 __all__ = ["read_srgb"]
 
@@ -58,15 +57,7 @@ def read_srgb(path: str | os.PathLike[str], *, size: Size | None = None) -> Imag
     source = check_file(path)
     target = None if size is None else check_size(size)
     image = _from_preview(source) if source.suffix.lower() in RAW_SUFFIXES else _from_picture(source)
-    if target is None:
-        return image
-    return Image(linear_to_srgb(resize_area(_linear(image), target)), image.shot)
-
-
-def _linear(image: Image) -> Image:
-    """`srgb_to_linear` by a table that has every 8-bit and every 16-bit code: ten times as fast."""
-    table = srgb_to_linear(np.arange(65536) / 65535).astype(np.float32)
-    return Image(table[np.rint(np.asarray(image) * 65535).astype(np.uint16)], image.shot)
+    return image if target is None else reduce_image(image, target, linear=False)
 
 
 def _from_picture(source: Path) -> Image:

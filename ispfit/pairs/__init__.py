@@ -6,17 +6,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _HOME = {
-    "AlignedPair": "align",
-    "Limits": "align",
-    "LensTransform": "geometry",
-    "PairsReport": "folder",
+    "AlignedPair": "registration",
+    "LensTransform": "registration",
+    "Limits": "registration",
+    "PairsReport": "pairs.make",
     "Registration": "registration",
-    "align_pair": "align",
-    "make_pairs": "folder",
-    "match_files": "files",
-    "read_pair": "files",
+    "align_pair": "registration",
+    "make_pairs": "pairs.make",
+    "match_files": "pairs.match",
+    "read_pair": "pairs.match",
     "register": "registration",
-    "resample": "geometry",
+    "resample": "registration",
 }
 
 __all__ = [
@@ -34,17 +34,23 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from ispfit.pairs.align import AlignedPair, Limits, align_pair
-    from ispfit.pairs.files import match_files, read_pair
-    from ispfit.pairs.folder import PairsReport, make_pairs
-    from ispfit.pairs.geometry import LensTransform, resample
-    from ispfit.pairs.registration import Registration, register
+    from ispfit.pairs.make import PairsReport, make_pairs
+    from ispfit.pairs.match import match_files, read_pair
+    from ispfit.registration import (
+        AlignedPair,
+        LensTransform,
+        Limits,
+        Registration,
+        align_pair,
+        register,
+        resample,
+    )
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'ispfit.pairs' has no attribute {name!r}")
-    return getattr(import_module(f"ispfit.pairs.{_HOME[name]}"), name)
+    return getattr(import_module(f"ispfit.{_HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -17,9 +17,9 @@ from ispfit.files import atomic_path
 from ispfit.images import Image, Shot
 from ispfit.io import read_raw, read_srgb, resize_area, write_linear, write_srgb
 from ispfit.io.exif import Exif, read_exif, read_style
-from ispfit.pairs.align import AlignedPair, Limits, align_pair
-from ispfit.pairs.scenes import look_of
-from ispfit.pairs.sheet import write_tiles
+from ispfit.pairs.contact_sheet import write_tiles
+from ispfit.pairs.splits import look_of
+from ispfit.registration.align import AlignedPair, Limits, align_pair
 
 __all__ = ["Job", "Settings", "Wanted", "Worker", "load_record", "make_pair", "state_file"]
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pluggy
 
+from ispfit._version import __version__
 from ispfit.errors import PluginError, PluginWarning
 from ispfit.plugins import specs
 
@@ -32,8 +33,6 @@ class Plugin:
 
 def load_builtin(module: str) -> Plugin:
     """One of ispfit's own modules, asked by the same hooks as anybody's."""
-    from ispfit import __version__
-
     return _ask(importlib.import_module(module), f"ispfit {__version__}")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from ispfit.backbone import Backbone
 from ispfit.errors import BackboneError
-from ispfit.testing import parameters, rendering, scenes, training
+from ispfit.testing import describe, parameters, rendering, training
 from ispfit.testing.subject import Subject
 
 __all__ = ["check_backbone"]
@@ -15,13 +15,13 @@ Check = Callable[[Subject], Iterator[str]]
 
 _STAGES: tuple[tuple[Check, ...], ...] = (
     (parameters.check_parameters, parameters.check_build),
-    (scenes.check_scene, rendering.check_shape),
+    (describe.check_scene, rendering.check_shape),
     (rendering.check_inputs,),
     (rendering.check_repeats,),
     (
         parameters.check_pickle,
-        scenes.check_rows,
-        scenes.check_memory,
+        describe.check_rows,
+        describe.check_memory,
         rendering.check_halo,
         rendering.check_batch,
         rendering.check_samples,

@@ -81,7 +81,7 @@ def check_build(subject: Subject) -> Iterator[str]:
         yield f"stride is {first.stride!r}, expected a whole number of pixels, at least 1."
     elif not (isinstance(first.halo, int) and first.halo >= 0 and first.halo % first.stride == 0):
         yield f"halo is {first.halo!r}, expected a whole number of pixels and a multiple of stride = {first.stride}."
-    if not first.fits_pairs and not any(parameter.requires_grad for parameter in first.parameters()):
+    if not first.has_closed_form and not any(parameter.requires_grad for parameter in first.parameters()):
         yield "its network has no weights to train; register them as torch.nn.Parameter, or override fit_pairs."
 
 

@@ -102,11 +102,11 @@ def check_batch(subject: Subject) -> Iterator[str]:
     """no window of a batch depends on another, in training neither."""
     network = subject.network()
     batch = [cut(network, subject.image(seed), size=(subject.unit,) * 2) for seed in range(3)]
-    scene = Scene.join([describe(network, subject.image(seed)) for seed in range(3)]).detach()
+    scene = Scene.cat([describe(network, subject.image(seed)) for seed in range(3)]).detach()
     window = _join([window for _, window in batch])
     with torch.no_grad():
         together = network.render(torch.cat([pixels for pixels, _ in batch]), scene, window)
-        alone = [network.render(pixels, scene.rows(torch.tensor([i])), one) for i, (pixels, one) in enumerate(batch)]
+        alone = [network.render(pixels, scene.select(torch.tensor([i])), one) for i, (pixels, one) in enumerate(batch)]
     mixes = bool(difference(together, torch.cat(alone)).amax() > TOLERANCE)
     pixels = torch.cat([pixels for pixels, _ in batch]).requires_grad_()
     rendered = network.train().render(pixels, scene, window)
@@ -126,14 +126,14 @@ def check_batch(subject: Subject) -> Iterator[str]:
 def check_samples(subject: Subject) -> Iterator[str]:
     """render_samples gives the pixels of render."""
     network, image = subject.network(), subject.image()
-    count = network.samples
+    count = network.samples_per_window
     if not (count is None or (isinstance(count, int) and count > 0)):
-        yield f"samples is {count!r}; set it to a number of pixels of each window, or to None for all."
+        yield f"samples_per_window is {count!r}; set it to a number of pixels of each window, or to None for all."
         return
     cuts = [cut(network, image, top, 0, (subject.unit, 2 * subject.unit)) for top in (0, subject.unit)]
     pixels, window = torch.cat([one for one, _ in cuts]), _join([one for _, one in cuts])
     at = torch.randint(window.height * window.width, (2, 50))
-    scene = describe(network, image).rows(torch.tensor([0, 0]))
+    scene = describe(network, image).select(torch.tensor([0, 0]))
     whole = network.render(pixels, scene, window)
     rendered = network.render_samples(pixels, scene, window, at)
     if problem := _wrong_form("render_samples", rendered, partial(check_rendered_samples, network, rendered, at)):

@@ -47,7 +47,7 @@ class Subject:
         """
         if self._network is None:
             network = self.backbone.build()
-            if network.fits_pairs:
+            if network.has_closed_form:
                 network.fit_pairs(self.pairs())
             else:
                 with torch.no_grad():

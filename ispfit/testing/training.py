@@ -26,7 +26,7 @@ def check_learns(subject: Subject) -> Iterator[str]:
     _fit(network, subject)
     after = _loss(network.eval(), subject).detach()
     if not after < before:
-        way = "fit_pairs" if network.fits_pairs else f"{_STEPS} steps of Adam"
+        way = "fit_pairs" if network.has_closed_form else f"{_STEPS} steps of Adam"
         yield (
             f"{way} did not lower the loss on three pairs (before {float(before):.3g}, after {float(after):.3g}); "
             "check that the output depends on the weights by differentiable operations, without detach or rounding."
@@ -85,7 +85,7 @@ class _Inverse(Subject):
 
 
 def _fit(network: Network, subject: Subject) -> None:
-    if network.fits_pairs:
+    if network.has_closed_form:
         network.fit_pairs(subject.pairs())
         return
     optimizer = torch.optim.Adam([weight for weight in network.parameters() if weight.requires_grad], 1e-3)

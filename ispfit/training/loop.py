@@ -18,7 +18,7 @@ from ispfit.backbone import Network
 from ispfit.errors import TrainingError
 from ispfit.images import Image, ImagePairs, shots_of
 from ispfit.metrics import psnr_from_mse
-from ispfit.runtime import Runtime, keep_memory, seeded
+from ispfit.runtime import Runtime, keep_freed_memory, seeded
 from ispfit.training.checkpoint import Checkpoint, Progress
 from ispfit.training.interrupts import interruptible
 from ispfit.training.objective import Objective
@@ -76,9 +76,9 @@ def train(
     KeyboardInterrupt
         On Ctrl-C, between two steps, after the checkpoint was written.
     """
-    if network.fits_pairs:
+    if network.has_closed_form:
         return _fit_directly(network, inputs, targets)
-    keep_memory()
+    keep_freed_memory()
     run = _Run(network, inputs, targets, plan, runtime)
     weights = sum(parameter.numel() for parameter in network.parameters())
     identity = plan.as_dict() | {
@@ -153,7 +153,9 @@ class _Run:
         """Draw windows, go forward, go backward, move; evaluate when it is time."""
         plan, number = self.plan, self.number
         torch.manual_seed(hash((plan.seed, number)) & 0x7FFFFFFF)  # for networks that draw random numbers
-        draw = draw_windows(len(self.training), number, plan, self.ranks.rank, self.ranks.world, self.network.samples)
+        draw = draw_windows(
+            len(self.training), number, plan, self.ranks.rank, self.ranks.world, self.network.samples_per_window
+        )
         self.network.train()
         batch = self._gather(replace(draw, images=self.training[draw.images]))
         self.optimizer.zero_grad()

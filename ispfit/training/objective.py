@@ -33,7 +33,7 @@ class Objective(torch.nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """float32 (B,)."""
         with self.runtime.autocast():
-            scene = describe_batch(self.network, batch.images).rows(batch.rows)
+            scene = describe_batch(self.network, batch.images).select(batch.rows)
         errors = self._compiled_errors if self.network.training else _errors
         per_window = errors(self.network, batch, scene, self.runtime)
         sums, counts = (part.view(len(batch.images), -1).sum(1) for part in per_window)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ispfit.codes import SCALES, encode
+from ispfit.codes import CODE_OF_ONE, to_integer_codes
 from ispfit.images import Image, ImageList
 
 __all__ = ["ResidentImages", "decode"]
@@ -45,7 +45,7 @@ class ResidentImages:
         codes = self._codes(index)
         if self._device.type == "cpu":
             return _to_tensor(codes)
-        tensor = _to_tensor(encode(codes) if codes.dtype == np.float32 else codes).to(self._device)
+        tensor = _to_tensor(to_integer_codes(codes) if codes.dtype == np.float32 else codes).to(self._device)
         if tensor.nbytes <= self._room:
             self._kept[index] = tensor
             self._room -= tensor.nbytes
@@ -77,8 +77,8 @@ def decode(codes: Tensor) -> Tensor:
     if codes.dtype == torch.float32:
         return codes
     if codes.dtype == torch.int16:
-        return (codes.int() & 0xFFFF).float() / SCALES[np.dtype(np.uint16)]
-    return codes.float() / SCALES[np.dtype(np.uint8)]
+        return (codes.int() & 0xFFFF).float() / CODE_OF_ONE[np.dtype(np.uint16)]
+    return codes.float() / CODE_OF_ONE[np.dtype(np.uint8)]
 
 
 class _Writeable:

@@ -158,7 +158,7 @@ def describe_batch(network: Network, images: list[Tensor]) -> Scene:
         return Scene()  # nobody looks at them
     if len({image.shape for image in images}) == 1:
         return network.describe(_stack(images))
-    return Scene.join([network.describe(_stack([image])) for image in images])
+    return Scene.cat([network.describe(_stack([image])) for image in images])
 
 
 def _stack(images: list[Tensor]) -> Tensor:

@@ -11,11 +11,11 @@ import torch
 
 from ispfit import ISPModel
 from ispfit.backbones.parametric import Parametric, ParametricNetwork
-from ispfit.backbones.radial import RadialMap
+from ispfit.backbones.parts.radial import RadialMap
 from ispfit.color import linear_to_srgb
 from ispfit.datasets import make_camera_pairs
 from ispfit.errors import FileError
-from ispfit.published import read_nus_model
+from ispfit.formats.nus import read_nus_model
 
 CAMERAS = ["NikonD7000_N_Indoor20110507", "NikonD40_N_Tu_Fs_Su_Cl_Sh"]
 MATRIX = np.array([[1.5, -0.4, -0.1], [-0.2, 1.4, -0.2], [0.0, -0.5, 1.5]])

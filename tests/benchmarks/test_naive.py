@@ -55,7 +55,7 @@ def ours(network: HistPyramidNetwork, rows: Tensor, top: Tensor, left: Tensor, s
         for row, y, x in zip(rows, top, left, strict=True)
     ]
     sides = [torch.full_like(top, side) for side in image.shape[2:]]
-    scene = network.describe(image).rows(rows)
+    scene = network.describe(image).select(rows)
     return network.render(torch.cat(cuts), scene, Window(top, left, size, size, *sides))
 
 

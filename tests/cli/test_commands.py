@@ -19,8 +19,8 @@ from PIL import Image as PILImage
 import ispfit
 from ispfit.cli import main
 from ispfit.datasets import make_camera_pairs, make_camera_roll
-from ispfit.datasets.folders import write_pairs_csv
 from ispfit.io import read_raw, read_srgb, write_linear, write_srgb
+from ispfit.pairs.table import write_pairs_csv
 
 QUICK = ["--backbone", "mlp", "--max-steps", "20", "--learning-rate", "0.01", "--windows-per-image", "4"]
 

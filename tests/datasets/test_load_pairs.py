@@ -12,9 +12,9 @@ from sklearn.model_selection import KFold, cross_validate
 
 from ispfit import ISPModel
 from ispfit.datasets import load_pairs, make_camera_pairs, make_camera_roll
-from ispfit.datasets.folders import write_pairs_csv
 from ispfit.errors import FileError, InputError, PairWarning
 from ispfit.io import read_srgb, resize_area, write_linear, write_srgb
+from ispfit.pairs.table import write_pairs_csv
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image as PILImage
 
-from ispfit.datasets.dng import make_mosaic, write_dng
+from ispfit.io.dng import make_mosaic, write_dng
 
 WriteShot = Callable[..., Path]
 

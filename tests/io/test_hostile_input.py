@@ -21,9 +21,9 @@ import tifffile
 from PIL import Image as PILImage
 
 from ispfit.datasets import make_camera_pairs
-from ispfit.datasets.dng import XTRANS, make_mosaic, write_dng
 from ispfit.errors import FileError, IspfitError, WhiteBalanceError
 from ispfit.io import find_files, read_raw, read_srgb
+from ispfit.io.dng import XTRANS, make_mosaic, write_dng
 from ispfit.io.exif import read_exif
 from ispfit.io.jpeg import check_seams
 from ispfit.jobs import run_jobs

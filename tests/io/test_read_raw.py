@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from ispfit.datasets.dng import CFA_PATTERNS
 from ispfit.errors import FileError, InputError, WhiteBalanceError
 from ispfit.io import read_raw
+from ispfit.io.dng import CFA_PATTERNS
 
 NEUTRAL = (0.5, 1.0, 0.7)
 GAINS = (2.0, 1.0, 1 / 0.7)

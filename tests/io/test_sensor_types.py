@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import rawpy
 
-from ispfit.datasets.dng import CFA_PATTERNS, XTRANS, make_mosaic, write_dng
 from ispfit.errors import FileError
 from ispfit.io import read_raw
 from ispfit.io.damage import check_samples
+from ispfit.io.dng import CFA_PATTERNS, XTRANS, make_mosaic, write_dng
 
 NEUTRAL, GAINS = (0.5, 1.0, 0.7), (2.0, 1.0, 1 / 0.7)
 

@@ -19,10 +19,10 @@ import pytest
 from PIL import Image as PILImage
 
 from ispfit.datasets import load_pairs, make_camera_roll
-from ispfit.datasets.virtual_camera import CAMERAS
 from ispfit.errors import FileError, InputError
 from ispfit.io import read_raw
 from ispfit.pairs import make_pairs
+from ispfit.synthetic.camera import CAMERAS
 
 SIZE = 96
 

@@ -210,7 +210,7 @@ class NoStride(Good):
 
 
 class NoSamples(Good):
-    samples = 0
+    samples_per_window = 0
 
 
 class SamplesColumnByColumn(Good):
@@ -338,7 +338,7 @@ WRONG = {
     "NoWeights": r"its network has no weights to train; register them as torch\.nn\.Parameter, or override fit_pairs",
     "OddHalo": r"halo is 1, expected a whole number of pixels and a multiple of stride = 2",
     "NoStride": r"stride is 0, expected a whole number of pixels, at least 1",
-    "NoSamples": r"samples is 0; set it to a number of pixels of each window, or to None for all",
+    "NoSamples": r"samples_per_window is 0; set it to a number of pixels of each window, or to None for all",
     "SamplesColumnByColumn": r"render_samples differs from the same pixels of render by .* by itself, row by row, with",
     "SamplesAsMaps": r"SamplesAsMaps\.render_samples returned shape \(2, 3, 1, 50\), expected shape \(2, 3, 50\)",
     "SamplesOfNothing": r"SamplesOfNothing\.render_samples returned NoneType, expected shape \(2, 3, 50\)",

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ispfit.datasets.folders import write_pairs_csv
 from ispfit.io import write_linear, write_srgb
+from ispfit.pairs.table import write_pairs_csv
 
 PAIRS, SIDE = 48, 512
 ROOM = PAIRS * SIDE * SIDE * 3 * 3 // 2  # bytes: half of the cache, in which a raw has 2 a value and an srgb 1

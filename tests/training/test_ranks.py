@@ -15,9 +15,9 @@ from safetensors import safe_open
 
 import ispfit
 from ispfit.datasets import make_camera_pairs
-from ispfit.datasets.folders import write_pairs_csv
 from ispfit.errors import InputError, TrainingError
 from ispfit.io import write_linear, write_srgb
+from ispfit.pairs.table import write_pairs_csv
 from ispfit.training.ranks import Ranks, _Tied, joined_ranks
 
 SETTINGS = ["--direction=forward", "--learning-rate=0.003", "--jobs=1"]
@@ -100,7 +100,7 @@ def assert_same(one: Path, other: Path, tolerance: float) -> None:
     "backbone",
     [
         ["histpyramid", "--set=channels=4"],
-        pytest.param(["hypercolumn", "--set=width=0.05", "--set=samples=9"], marks=pytest.mark.slow),
+        pytest.param(["hypercolumn", "--set=width=0.05", "--set=samples_per_window=9"], marks=pytest.mark.slow),
     ],
 )
 def test_two_processes_make_the_model_of_one(pairs: Path, tmp_path: Path, backbone: list[str]) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ispfit.codes import encode
+from ispfit.codes import to_integer_codes
 from ispfit.datasets.cache import cached
 from ispfit.images import Image, ImageList, Shot
 from ispfit.training.resident import ResidentImages, decode
@@ -29,14 +29,14 @@ def image(bits: int, seed: int = 0) -> Image:
 @given(arrays(np.uint16, (4, 3)))
 def test_sixteen_bits_are_given_back_exactly(codes: Any) -> None:
     pixels = codes.astype(np.float32) / np.float32(65535)
-    kept = encode(pixels)
+    kept = to_integer_codes(pixels)
     np.testing.assert_array_equal(kept.astype(np.float32) / (255 if kept.dtype == np.uint8 else 65535), pixels)
     assert kept.dtype != np.float32
 
 
 @given(st.floats(0, 1, width=32))
 def test_other_values_stay_floats(value: float) -> None:
-    kept = encode(np.array([value, 1e-7], np.float32))
+    kept = to_integer_codes(np.array([value, 1e-7], np.float32))
     assert kept.dtype == np.float32
     assert kept[0] == np.float32(value)
 

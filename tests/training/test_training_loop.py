@@ -56,7 +56,7 @@ def test_every_backbone_learns_in_both_directions(name: str) -> None:
         before = quality(build(small(name)), pairs)
         network, record = fit(small(name), pairs, plan)
         assert quality(network, pairs) > before + 1
-        assert network.fits_pairs or record.history[-1]["loss"] < record.history[0]["loss"]  # type: ignore[operator]
+        assert network.has_closed_form or record.history[-1]["loss"] < record.history[0]["loss"]  # type: ignore[operator]
 
 
 def test_the_rate_warms_up_and_decays_as_half_a_cosine() -> None:
@@ -207,7 +207,7 @@ def test_a_step_on_samples_has_the_loss_of_these_pixels(samples: int) -> None:
     raws, srgbs = toy_pairs(1, 8)
     plan = replace(PLAN, max_steps=1, batch_size=1, windows_per_image=1, validation_fraction=0)
     network, expected = build(Line()), build(Line())
-    network.samples = samples
+    network.samples_per_window = samples
     record = train(network, raws, srgbs, plan, CPU)
     chosen = draw_windows(1, 0, plan, samples=samples).samples
     assert chosen is not None
@@ -218,7 +218,8 @@ def test_a_step_on_samples_has_the_loss_of_these_pixels(samples: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "backbone", [HistPyramid(channels=3), HistPyramid.paper(channels=3), Hypercolumn(4, width=0.05, samples=9)]
+    "backbone",
+    [HistPyramid(channels=3), HistPyramid.paper(channels=3), Hypercolumn(4, width=0.05, samples_per_window=9)],
 )
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # the compiler looks at it
 def test_compiled_steps_are_those_that_are_not(backbone: Backbone) -> None:

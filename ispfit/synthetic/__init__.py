@@ -1,0 +1,25 @@
+"""Procedural scenes through virtual cameras, as pairs of arrays or as files."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+_HOME = {"CAMERAS": "camera", "VirtualCamera": "camera", "make_camera_pairs": "pairs", "make_camera_roll": "roll"}
+
+__all__ = ["CAMERAS", "VirtualCamera", "make_camera_pairs", "make_camera_roll"]
+
+if TYPE_CHECKING:
+    from ispfit.synthetic.camera import CAMERAS, VirtualCamera
+    from ispfit.synthetic.pairs import make_camera_pairs
+    from ispfit.synthetic.roll import make_camera_roll
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'ispfit.synthetic' has no attribute {name!r}")
+    return getattr(import_module(f"ispfit.synthetic.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

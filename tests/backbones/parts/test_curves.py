@@ -1,0 +1,60 @@
+"""Monotone curves, and the camera model that is nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ispfit import ISPModel
+from ispfit.backbones.curve import Curve
+from ispfit.backbones.parts.curves import MonotoneCurves, fit_monotone
+from ispfit.errors import InputError
+from ispfit.images import Image
+
+COLORS = torch.rand(200, 3, generator=torch.Generator().manual_seed(0))
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(2, 70), st.integers(0, 99))
+def test_curves_rise_and_are_inverted(count: int, seed: int) -> None:
+    curves = MonotoneCurves(count)
+    curves.set(np.random.default_rng(seed).random((count, 3)))  # they do not all rise
+    assert (curves.nodes.diff(dim=1) > 0).all()
+    torch.testing.assert_close(curves.inverted(curves(COLORS)), COLORS, atol=0.02, rtol=0)
+
+
+def test_a_new_curve_is_the_identity() -> None:
+    torch.testing.assert_close(MonotoneCurves(5)(COLORS), COLORS)
+
+
+def test_the_fit_finds_a_curve_through_noise_and_goes_on_outside() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0.1, 0.8, 20_000)
+    nodes = fit_monotone(x, x**0.5 + rng.normal(0, 0.05, len(x)), 33)
+    places = np.linspace(0, 1, 33)
+    known = (places > 0.15) & (places < 0.75)
+    np.testing.assert_allclose(nodes[known], places[known] ** 0.5, atol=0.02)
+    assert nodes[0] < 0.3
+    assert 0.88 < nodes[-1] < 1.1
+
+
+def test_points_of_one_level_make_a_flat_curve() -> None:
+    np.testing.assert_allclose(fit_monotone(np.linspace(0, 1, 50), np.full(50, 0.3), 9), 0.3)
+
+
+def test_a_camera_of_curves_is_found() -> None:
+    rng = np.random.default_rng(0)
+    X = [Image(rng.random((40, 40, 3), np.float32)) for _ in range(3)]
+    powers = np.array([0.4, 0.5, 0.6], np.float32)
+    Y = [Image(np.asarray(raw) ** powers) for raw in X]
+    model = ISPModel("curve").fit(X, Y)
+    assert model.psnr(X, Y).min() > 45
+    assert model.psnr(X, Y, direction="inverse").min() > 45
+
+
+def test_parameters_out_of_range_are_named() -> None:
+    with pytest.raises(InputError, match="Curve: expected nodes to be a whole number >= 2, got 1"):
+        Curve(nodes=1).build()

@@ -1,0 +1,88 @@
+"""`align_pair`: one pixel grid for two images that lie differently."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ispfit.datasets import make_camera_pairs
+from ispfit.images import Image, Shot
+from ispfit.metrics import psnr
+from ispfit.pairs import Limits, align_pair
+from ispfit.registration.align import reduce_image
+
+
+@pytest.fixture(scope="module")
+def pair() -> tuple[Any, Any]:
+    [raw], [srgb] = make_camera_pairs(1, image_size=(288, 384), random_state=3)
+    return Image(raw, Shot("a")), Image(srgb, Shot("a"))
+
+
+def error(first: Any, second: Any) -> float:
+    """PSNR without the margin."""
+    return float(psnr(np.asarray(first)[8:-8, 8:-8], np.asarray(second)[8:-8, 8:-8]))
+
+
+def test_a_pair_on_one_grid_is_left_as_it_is(pair: Any) -> None:
+    aligned = align_pair(*pair)
+    assert (aligned.reason, aligned.resampled) == ("", "")
+    np.testing.assert_array_equal(aligned.raw, pair[0])
+    np.testing.assert_array_equal(aligned.srgb, pair[1])
+    assert aligned.raw.shot.name == "a"
+
+
+def test_a_shifted_raw_is_brought_back(pair: Any) -> None:
+    raw, srgb = pair
+    aligned = align_pair(Image(raw[5:-3, 2:-6]), srgb)
+    assert aligned.resampled == "raw"
+    height, width = aligned.raw.shape[:2]
+    assert (height, width) == aligned.srgb.shape[:2]
+    assert min(height / 280, width / 376) > 0.95
+    places = [(top, left) for top in range(289 - height) for left in range(385 - width)]
+    boxes = [np.s_[top : top + height, left : left + width] for top, left in places]
+    [box] = [box for box in boxes if np.array_equal(srgb[box], aligned.srgb)]
+    assert error(aligned.raw, raw[box]) > 35
+
+
+def test_a_smaller_srgb_takes_the_raw_to_its_own_grid(pair: Any) -> None:
+    raw, srgb = pair
+    small = reduce_image(srgb, (192, 256), linear=False)
+    aligned = align_pair(raw, small)
+    assert aligned.resampled == ""
+    np.testing.assert_allclose(aligned.raw, reduce_image(raw, (192, 256), linear=True))
+
+
+def test_a_smaller_raw_has_the_srgb_resampled(pair: Any) -> None:
+    raw, srgb = pair
+    aligned = align_pair(reduce_image(Image(raw[6:, 8:]), (180, 240), linear=True), srgb)
+    assert (aligned.reason, aligned.resampled) == ("", "srgb")
+
+
+def test_the_result_has_the_size_that_was_asked_for(pair: Any) -> None:
+    aligned = align_pair(*pair, size=(100, 120))
+    assert aligned.raw.shape == aligned.srgb.shape == (100, 120, 3)
+    want = reduce_image(Image(pair[0]), (100, 120), linear=True)
+    assert error(aligned.raw, want) > 40
+
+
+def test_images_are_never_enlarged(pair: Any) -> None:
+    aligned = align_pair(*pair, size=300)
+    assert aligned.raw is None
+    assert "share 288 x 288 pixels, fewer than the 300 x 300 that were asked for" in aligned.reason
+
+
+def test_another_picture_is_rejected_with_the_reason(pair: Any) -> None:
+    [other], _ = make_camera_pairs(1, image_size=(288, 384), random_state=4)
+    aligned = align_pair(other, pair[1])
+    assert aligned.raw is None
+    assert aligned.srgb is None
+    assert aligned.reason
+
+
+def test_limits_are_the_users(pair: Any) -> None:
+    assert "more than 0" in align_pair(*pair, limits=Limits(max_residual=0)).reason
+    raw, srgb = pair
+    aligned = align_pair(Image(raw[:, : 384 - 40]), srgb, limits=Limits(min_overlap=0.97))
+    assert "of the srgb, less than 97%" in aligned.reason
