@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 _HOME = {
     "AlignedPair": "registration",
     "LensTransform": "registration",
-    "Limits": "registration",
+    "Tolerances": "registration",
     "PairsReport": "pairs.make",
     "Registration": "registration",
     "align_pair": "registration",
@@ -22,9 +22,9 @@ _HOME = {
 __all__ = [
     "AlignedPair",
     "LensTransform",
-    "Limits",
     "PairsReport",
     "Registration",
+    "Tolerances",
     "align_pair",
     "make_pairs",
     "match_files",
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from ispfit.registration import (
         AlignedPair,
         LensTransform,
-        Limits,
         Registration,
+        Tolerances,
         align_pair,
         register,
         resample,

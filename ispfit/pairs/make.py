@@ -18,7 +18,7 @@ from ispfit.pairs.match import match_files
 from ispfit.pairs.splits import SPLITS, Look, group_scenes, split_scenes
 from ispfit.pairs.table import write_pairs_csv
 from ispfit.pairs.worker import Job, Settings, Wanted, Worker, load_record, state_file
-from ispfit.registration.align import Limits
+from ispfit.registration.align import Tolerances
 from ispfit.resize import check_size
 
 __all__ = ["PairsReport", "make_pairs"]
@@ -54,8 +54,8 @@ def make_pairs(
     output: str | PathLike[str],
     *,
     size: int | tuple[int, int] | None = 512,
-    max_residual: float = Limits.max_residual,
-    min_overlap: float = Limits.min_overlap,
+    max_residual: float = Tolerances.max_residual,
+    min_overlap: float = Tolerances.min_overlap,
     camera: str | None = None,
     style: str | None = None,
     white_balance: Sequence[float] | None = None,
@@ -79,7 +79,7 @@ def make_pairs(
     paths : RAW files and folders; see `match_files` for which picture belongs to which.
     output : folder to write to, made if it is not there.
     size : of the pairs, (height, width) or one number for a square; None keeps full resolution.
-    max_residual, min_overlap : see `Limits`; a pair beyond them is rejected.
+    max_residual, min_overlap : see `Tolerances`; a pair beyond them is rejected.
     camera, style : take only shots whose camera (make and model) or picture style contains this, in any case.
     white_balance : gains (r, g, b) for all RAW files instead of those in them.
     n_test : shots to test with, of each camera and style; at most a fifth of them. Of the others 80 % are to train
@@ -97,7 +97,7 @@ def make_pairs(
     """
     target = None if size is None else check_size(size)
     gains = None if white_balance is None else tuple(float(gain) for gain in white_balance)
-    settings = Settings(target, Limits(max_residual, min_overlap), gains)
+    settings = Settings(target, Tolerances(max_residual, min_overlap), gains)
     folder, wanted = Path(output), Wanted(camera, style)
     matched = match_files(paths)
     _prepare(folder)

@@ -19,7 +19,7 @@ from ispfit.io import read_raw, read_srgb, resize_area, write_linear, write_srgb
 from ispfit.io.exif import Exif, read_exif, read_style
 from ispfit.pairs.contact_sheet import write_tiles
 from ispfit.pairs.splits import look_of
-from ispfit.registration.align import AlignedPair, Limits, align_pair
+from ispfit.registration.align import AlignedPair, Tolerances, align_pair
 
 __all__ = ["Job", "Settings", "Wanted", "Worker", "load_record", "make_pair", "state_file"]
 
@@ -34,7 +34,7 @@ class Settings:
     """How pairs are made; see `make_pairs`."""
 
     size: tuple[int, int] | None = (512, 512)
-    limits: Limits = field(default_factory=Limits)
+    limits: Tolerances = field(default_factory=Tolerances)
     white_balance: tuple[float, ...] | None = None
 
 

@@ -13,14 +13,14 @@ from ispfit.registration.geometry import LensTransform, pixel_grid, resample
 from ispfit.registration.register import MAX_RESIDUAL, WORKING_SIZE, Registration, register
 from ispfit.resize import reduce_image
 
-__all__ = ["AlignedPair", "Limits", "align_pair"]
+__all__ = ["AlignedPair", "Tolerances", "align_pair"]
 
 _SPARE = 2  # times the wanted size at which images are resampled, so that interpolation does not blur the result
 _NO_SHIFT = 0.1  # px at working size: below it registration cannot tell a shift from none
 
 
 @dataclass(frozen=True)
-class Limits:
+class Tolerances:
     """What a pair must come up to, or it is rejected.
 
     Parameters
@@ -55,7 +55,7 @@ class AlignedPair:
 
 
 def align_pair(
-    raw: Image, srgb: Image, size: int | tuple[int, int] | None = None, limits: Limits | None = None
+    raw: Image, srgb: Image, size: int | tuple[int, int] | None = None, tolerances: Tolerances | None = None
 ) -> AlignedPair:
     """Register the two images of a shot, resample the one that loses less, and crop both to what they share.
 
@@ -68,14 +68,14 @@ def align_pair(
     raw, srgb : float32 H x W x 3 in [0, 1], upright; their sizes may differ.
     size : of the result, (height, width) or one number for a square, by area averaging in linear light of the middle of
         what the two share; None keeps all of it, at the coarser of their resolutions.
-    limits : see `Limits`.
+    tolerances : see `Tolerances`.
     """
-    limits = limits or Limits()
+    tolerances = tolerances or Tolerances()
     target = (size, size) if isinstance(size, int) else size
     raw, srgb = (_spared(image, target, linear) for image, linear in ((raw, True), (srgb, False)))
-    found = register(raw, srgb, max_residual=limits.max_residual)
+    found = register(raw, srgb, max_residual=tolerances.max_residual)
     zoom = found.transform.scale / LensTransform.centred(srgb.shape, raw.shape).scale
-    reason = _refusal(found, limits)
+    reason = _refusal(found, tolerances)
     if reason:
         return AlignedPair(None, None, reason, found, zoom=zoom)
     raw, srgb, valid, resampled = _on_one_grid(raw, srgb, found.transform)
@@ -93,11 +93,11 @@ def align_pair(
     return AlignedPair(raw, srgb, "", found, resampled, zoom)
 
 
-def _refusal(found: Registration, limits: Limits) -> str:
+def _refusal(found: Registration, tolerances: Tolerances) -> str:
     if not found.ok:
         return f"not registered: {found.reason}".rstrip(".")
-    if found.overlap < limits.min_overlap:
-        return f"the raw shows {found.overlap:.0%} of the srgb, less than {limits.min_overlap:.0%}"
+    if found.overlap < tolerances.min_overlap:
+        return f"the raw shows {found.overlap:.0%} of the srgb, less than {tolerances.min_overlap:.0%}"
     return ""
 
 

@@ -10,7 +10,7 @@ import pytest
 from ispfit.datasets import make_camera_pairs
 from ispfit.images import Image, Shot
 from ispfit.metrics import psnr
-from ispfit.pairs import Limits, align_pair
+from ispfit.pairs import Tolerances, align_pair
 from ispfit.registration.align import reduce_image
 
 
@@ -82,7 +82,7 @@ def test_another_picture_is_rejected_with_the_reason(pair: Any) -> None:
 
 
 def test_limits_are_the_users(pair: Any) -> None:
-    assert "more than 0" in align_pair(*pair, limits=Limits(max_residual=0)).reason
+    assert "more than 0" in align_pair(*pair, tolerances=Tolerances(max_residual=0)).reason
     raw, srgb = pair
-    aligned = align_pair(Image(raw[:, : 384 - 40]), srgb, limits=Limits(min_overlap=0.97))
+    aligned = align_pair(Image(raw[:, : 384 - 40]), srgb, tolerances=Tolerances(min_overlap=0.97))
     assert "of the srgb, less than 97%" in aligned.reason
