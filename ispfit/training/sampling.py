@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ispfit.backbone import Network, Scene, Window, pick_pixels
 from ispfit.rendering import cut_windows
+from ispfit.splits import split_groups
 from ispfit.training.plan import TrainingPlan
 from ispfit.training.resident import ResidentImages, decode
 
@@ -76,26 +77,21 @@ def draw_windows(
 
 
 def split_pairs(
-    scenes: Sequence[str | None], plan: TrainingPlan
+    groups: Sequence[str | None], plan: TrainingPlan
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Indices of the training and of the validation pairs; where the fraction comes to less than half a pair nothing
-    is held out, and one pair at least is trained on.
+    """Return the indices of the training pairs and of the validation pairs.
+
+    At least one pair is for training. A `validation_fraction` of less than half a pair holds none out.
 
     Parameters
     ----------
-    scenes : of each pair; pairs of one scene are never on both sides. None is a scene of its own.
+    groups : the group of each pair; pairs of one group are never on both sides. None is a group of its own.
     """
-    n_pairs = len(scenes)
-    members: dict[str, list[int]] = {}
-    for index, scene in enumerate(scenes):
-        members.setdefault(f"pair {index}" if scene is None else f"scene {scene}", []).append(index)
-    groups = list(members.values())
-    room = min(round(plan.validation_fraction * n_pairs), n_pairs - 1)
-    held_out = np.zeros(n_pairs, bool)
-    for group in np.random.default_rng([plan.seed]).permutation(len(groups)):
-        if len(groups[group]) <= room:
-            held_out[groups[group]] = True
-            room -= len(groups[group])
+    n_pairs = len(groups)
+    labels = [index if group is None else group for index, group in enumerate(groups)]
+    n_held_out = min(round(plan.validation_fraction * n_pairs), n_pairs - 1)
+    split_of = split_groups(labels, {"validation": n_held_out}, np.random.default_rng([plan.seed]))
+    held_out = np.array([split_of[label] == "validation" for label in labels], bool)
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 
 
