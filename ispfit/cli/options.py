@@ -1,0 +1,181 @@
+"""Options that several commands share, each declared once: training, devices, the reading of pairs, output.
+
+Defaults of `ispfit.ISPModel` are written here too, because ``ispfit --help`` must not import torch; a test holds them
+equal.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import click
+
+__all__ = [
+    "device_options",
+    "jobs_option",
+    "json_option",
+    "known_settings",
+    "parse_settings",
+    "reading_options",
+    "training_options",
+]
+
+_Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+_TRAINING: dict[str, dict[str, Any]] = {
+    "max_steps": {
+        "type": click.IntRange(0),
+        "default": 4000,
+        "help": "Train each direction for at most this number of steps.",
+    },
+    "learning_rate": {
+        "type": float,
+        "default": 1e-3,
+        "help": "Set the highest learning rate of Adam. The rate warms up linearly and decays as half a cosine.",
+    },
+    "batch_size": {"type": click.IntRange(1), "default": 4, "help": "Draw this number of images per step."},
+    "windows_per_image": {
+        "type": click.IntRange(1),
+        "default": 16,
+        "help": "Cut this number of windows from each image of a step.",
+    },
+    "window_size": {"type": click.IntRange(1), "default": 32, "help": "Set the side of a training window in pixels."},
+    "validation_fraction": {
+        "type": click.FloatRange(0, 1, max_open=True),
+        "default": 0.1,
+        "help": "Hold out this share of the pairs for early stopping. 0 trains on all pairs and to the last step.",
+    },
+}
+"""The options of `training_options`, by the name of the `ispfit.ISPModel` parameter that each sets."""
+
+_DEVICE = [
+    click.option(
+        "--device",
+        default="auto",
+        show_default=True,
+        help="Compute on this device: auto (a GPU if there is one), cpu, cuda, cuda:1, ...",
+    ),
+    click.option(
+        "--precision",
+        type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+        default="auto",
+        show_default=True,
+        help="Set the precision of the convolutions. auto is mixed precision on a GPU and fp32 on a CPU.",
+    ),
+]
+
+
+def training_options(**defaults: Any) -> _Decorator:
+    """Return a decorator that adds the training options of `ispfit.ISPModel`.
+
+    Parameters
+    ----------
+    **defaults : other defaults than those of `ispfit.ISPModel`, by the name of the parameter.
+
+    Examples
+    --------
+    >>> @click.command()
+    ... @training_options(max_steps=1000)
+    ... def command(**parameters):
+    ...     click.echo(f"{parameters['max_steps']} steps at {parameters['learning_rate']}")
+    >>> command.main(["--learning-rate", "0.01"], standalone_mode=False)
+    1000 steps at 0.01
+    """
+    settings = {name: dict(option) for name, option in _TRAINING.items()}
+    for name, default in defaults.items():
+        settings[name]["default"] = default
+    return _together(
+        [click.option(f"--{name.replace('_', '-')}", show_default=True, **each) for name, each in settings.items()]
+    )
+
+
+def device_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--device`` and ``--precision``."""
+    return _together(_DEVICE)(command)
+
+
+def jobs_option(help_text: str, default: int | None = None) -> _Decorator:
+    """Return a decorator that adds ``--jobs``, a number of processes; without a default it is one per core."""
+    shown = "one per core" if default is None else True
+    return click.option("--jobs", type=click.IntRange(1), default=default, show_default=shown, help=help_text)
+
+
+def json_option(help_text: str) -> _Decorator:
+    """Return a decorator that adds ``--json``, the parameter `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help=help_text)
+
+
+_READING = [
+    click.option("--split", metavar="NAME", help="Use only the pairs of this split of a pairs.csv, such as train."),
+    click.option(
+        "--size",
+        type=click.IntRange(16),
+        default=512,
+        show_default=True,
+        metavar="N",
+        help="Reduce pairs of RAW files to at most N pixels on each side by area averaging and a centred crop. "
+        "Pairs of a pairs.csv keep their size.",
+    ),
+    click.option("--full-size", is_flag=True, help="Keep the full size of pairs of RAW files; ignore --size."),
+    click.option(
+        "--crop",
+        nargs=4,
+        type=float,
+        metavar="LEFT TOP RIGHT BOTTOM",
+        help="Use only this part of each image. The edges are fractions of its width and height, from 0 to 1.",
+    ),
+    click.option(
+        "--no-register",
+        is_flag=True,
+        help="Take RAW and JPEG to show the same field of view; do not register them.",
+    ),
+    jobs_option("Read files in this number of processes."),
+]
+
+
+def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--split``, ``--size``, ``--full-size``, ``--crop``, ``--no-register`` and ``--jobs``."""
+    return _together(_READING)(command)
+
+
+def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
+    """Return ``NAME=VALUE`` strings as a dict; a value that is not JSON is a string.
+
+    Examples
+    --------
+    >>> parse_settings(("hidden=8", "grids=[16, 4]", "initialisation=he"))
+    {'hidden': 8, 'grids': [16, 4], 'initialisation': 'he'}
+    """
+    parsed = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise click.UsageError(f"--set: expected NAME=VALUE, got {setting!r}.")
+        try:
+            parsed[name] = json.loads(value)
+        except json.JSONDecodeError:
+            parsed[name] = value
+    return parsed
+
+
+def known_settings(settings: dict[str, Any], parameters: dict[str, Any], backbone: str) -> dict[str, Any]:
+    """Return `settings` unchanged; raise a usage error if one is not among the backbone's `parameters`."""
+    for name in settings:
+        if name not in parameters:
+            raise click.UsageError(
+                f"--set: backbone {backbone} has no parameter {name!r}; it has {', '.join(parameters)}."
+            )
+    return settings
+
+
+def _together(options: Sequence[_Decorator]) -> _Decorator:
+    """Return one decorator for several; ``--help`` lists the options in their order."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
