@@ -50,7 +50,7 @@ _TRAINING: dict[str, dict[str, Any]] = {
 }
 """The options of `training_options`, by the name of the `ispfit.ISPModel` parameter that each sets."""
 
-_DEVICE = [
+_DEVICE: list[_Decorator] = [
     click.option(
         "--device",
         default="auto",
@@ -107,7 +107,7 @@ def json_option(help_text: str) -> _Decorator:
     return click.option("--json", "as_json", is_flag=True, help=help_text)
 
 
-_READING = [
+_READING: list[_Decorator] = [
     click.option("--split", metavar="NAME", help="Use only the pairs of this split of a pairs.csv, such as train."),
     click.option(
         "--size",
