@@ -18,7 +18,7 @@ import click
 from ispfit.backbones.histpyramid import HistPyramid
 from ispfit.cli import run
 from ispfit.cli.compare import compare, compare_cameras
-from ispfit.cli.fit import parse_settings
+from ispfit.cli.options import parse_settings
 
 PAPER = {  # mean, median, min, max in dB
     "Canon 5D Mark III": {

@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from ispfit.cli.common import print_json, report_failures, table, warnings_as_notes
-from ispfit.cli.fit import known_settings, parse_settings
+from ispfit.cli.options import known_settings, parse_settings
 
 if TYPE_CHECKING:
     from ispfit.backbone import Backbone

@@ -27,23 +27,37 @@ _Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 _TRAINING: dict[str, dict[str, Any]] = {
     "max_steps": {
         "type": click.IntRange(0),
+        "metavar": "N",
         "default": 4000,
-        "help": "Train each direction for at most this number of steps.",
+        "help": "Train each direction for at most N steps.",
     },
     "learning_rate": {
         "type": float,
+        "metavar": "RATE",
         "default": 1e-3,
         "help": "Set the highest learning rate of Adam. The rate warms up linearly and decays as half a cosine.",
     },
-    "batch_size": {"type": click.IntRange(1), "default": 4, "help": "Draw this number of images per step."},
+    "batch_size": {
+        "type": click.IntRange(1),
+        "metavar": "N",
+        "default": 4,
+        "help": "Draw N images per step.",
+    },
     "windows_per_image": {
         "type": click.IntRange(1),
+        "metavar": "N",
         "default": 16,
-        "help": "Cut this number of windows from each image of a step.",
+        "help": "Cut N windows from each image of a step.",
     },
-    "window_size": {"type": click.IntRange(1), "default": 32, "help": "Set the side of a training window in pixels."},
+    "window_size": {
+        "type": click.IntRange(1),
+        "metavar": "PIXELS",
+        "default": 32,
+        "help": "Set the side of a training window in pixels.",
+    },
     "validation_fraction": {
         "type": click.FloatRange(0, 1, max_open=True),
+        "metavar": "FRACTION",
         "default": 0.1,
         "help": "Hold out this share of the pairs for early stopping. 0 trains on all pairs and to the last step.",
     },
@@ -97,9 +111,11 @@ def device_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def jobs_option(help_text: str, default: int | None = None) -> _Decorator:
-    """Return a decorator that adds ``--jobs``, a number of processes; without a default it is one per core."""
+    """Return a decorator that adds ``--jobs``, a number of processes; by default one per core."""
     shown = "one per core" if default is None else True
-    return click.option("--jobs", type=click.IntRange(1), default=default, show_default=shown, help=help_text)
+    return click.option(
+        "--jobs", type=click.IntRange(1), metavar="N", default=default, show_default=shown, help=help_text
+    )
 
 
 def json_option(help_text: str) -> _Decorator:
@@ -131,7 +147,7 @@ _READING: list[_Decorator] = [
         is_flag=True,
         help="Take RAW and JPEG to show the same field of view; do not register them.",
     ),
-    jobs_option("Read files in this number of processes."),
+    jobs_option("Read files in N processes."),
 ]
 
 

@@ -344,9 +344,9 @@ def test_a_direction_that_was_not_fitted_is_named_with_the_file(run: Any, pairs:
 def test_a_run_that_goes_on_says_from_where(run: Any, pairs: Path, tmp_path: Path) -> None:
     model = tmp_path / "m.ispfit"
     options = ["fit", pairs, "-o", model, *QUICK, "--direction", "forward", "--overwrite"]
-    assert "going on from" not in run(*options).err
+    assert "Resuming from" not in run(*options).err
     ispfit.ISPModel(
         "mlp", direction="forward", max_steps=20, learning_rate=0.01, windows_per_image=4, random_state=0
     ).fit(*ispfit.datasets.load_pairs(pairs, lazy=True), checkpoint=f"{model}.checkpoint")
-    assert f"going on from {model}.checkpoint" in run(*options).err
-    assert "going on from" not in run(*options, "--restart").err
+    assert f"Resuming from {model}.checkpoint" in run(*options).err
+    assert "Resuming from" not in run(*options, "--restart").err

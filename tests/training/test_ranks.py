@@ -138,7 +138,7 @@ def test_a_rank_that_dies_ends_the_run_and_another_number_of_ranks_goes_on(pairs
     assert not (tmp_path / "broken.ispfit").exists()
     with safe_open(tmp_path / "broken.ispfit.checkpoint" / "forward.safetensors", "pt") as file:
         assert 3 <= json.loads(file.metadata()["checkpoint"])["step"] <= 6
-    assert "going on from" in fit(pairs, tmp_path / "broken.ispfit", *arguments)
+    assert "Resuming from" in fit(pairs, tmp_path / "broken.ispfit", *arguments)
     fit(pairs, tmp_path / "whole.ispfit", *arguments)
     assert_same(tmp_path / "whole.ispfit", tmp_path / "broken.ispfit", 20e-6)
 
@@ -149,7 +149,7 @@ def test_a_checkpoint_of_one_process_is_gone_on_from_by_two_whose_losses_wait(pa
     unread.write_text(UNREAD)
     arguments = ["--backbone=mlp", "--direction=forward", "--max-steps=20", "--learning-rate=0.003", "--jobs=1"]
     fit(pairs, tmp_path / "broken.ispfit", *arguments, script=dying)
-    assert "going on from" in fit(pairs, tmp_path / "broken.ispfit", *arguments, processes=2, script=unread)
+    assert "Resuming from" in fit(pairs, tmp_path / "broken.ispfit", *arguments, processes=2, script=unread)
     fit(pairs, tmp_path / "whole.ispfit", *arguments)
     assert_same(tmp_path / "whole.ispfit", tmp_path / "broken.ispfit", 20e-6)
 
