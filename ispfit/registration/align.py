@@ -1,32 +1,37 @@
-"""Bringing the two images of a shot onto one pixel grid: register, resample, crop, reduce."""
+"""Put the two images of a shot on one pixel grid: register, resample, crop, reduce."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from ispfit.errors import InputError
-from ispfit.images import Image
+from ispfit.images import Image, check_image
+from ispfit.registration.crop import Mask, shared_box
 from ispfit.registration.geometry import LensTransform, pixel_grid, resample
 from ispfit.registration.register import MAX_RESIDUAL, WORKING_SIZE, Registration, register
-from ispfit.resize import reduce_image
+from ispfit.resize import Size, check_size, reduce_image
 
 __all__ = ["AlignedPair", "Tolerances", "align_pair"]
 
-_SPARE = 2  # times the wanted size at which images are resampled, so that interpolation does not blur the result
-_NO_SHIFT = 0.1  # px at working size: below it registration cannot tell a shift from none
+_Shape: TypeAlias = tuple[int, ...]
+
+_OVERSAMPLING = 2  # images are resampled at twice the final size, so that interpolation does not blur the result
+_MIN_SHIFT_PX = 0.1  # at working size: registration cannot tell a smaller shift from none
+_MAX_ASPECT_DIFFERENCE = 0.01  # relative
+_SAME_SCALE = 0.999  # raw pixels per srgb pixel from which the raw's grid counts as at least as fine
 
 
 @dataclass(frozen=True)
 class Tolerances:
-    """What a pair must come up to, or it is rejected.
+    """What a registration may fall short by before its pair is rejected.
 
     Parameters
     ----------
-    max_residual : expected error of the registration, rms in pixels at working resolution.
-    min_overlap : share of the srgb that the raw shows too.
+    max_residual : largest expected error of the registration, rms in pixels at working size.
+    min_overlap : smallest share of the srgb, in [0, 1], that the raw must show too.
     """
 
     max_residual: float = MAX_RESIDUAL
@@ -35,135 +40,157 @@ class Tolerances:
 
 @dataclass(frozen=True)
 class AlignedPair:
-    """What came of a pair.
+    """The result of `align_pair`.
 
     Parameters
     ----------
-    raw, srgb : images of one shape, on one pixel grid; None if the pair was rejected.
-    reason : why it was rejected, else empty.
-    registration : how srgb pixels map to raw pixels, of the images as they were registered.
-    resampled : "raw", "srgb" or "", which of them was interpolated.
-    zoom : how many times as much of the scene's width the srgb shows as the largest box of its proportions in the raw.
+    raw, srgb : float32 images of one shape on one pixel grid; None if the pair was rejected.
+    reason : why the pair was rejected; empty if it was not.
+    registration : the registration of the two images as they were passed; None if `align_pair` did not register them.
+    resampled : the image that was interpolated, "raw" or "srgb"; empty if neither was.
+    zoom : width of the scene that the srgb shows, relative to the largest box of the srgb's proportions in the raw.
     """
 
     raw: Image | None
     srgb: Image | None
-    reason: str
-    registration: Registration
+    reason: str = ""
+    registration: Registration | None = None
     resampled: str = ""
     zoom: float = 1.0
 
 
 def align_pair(
-    raw: Image, srgb: Image, size: int | tuple[int, int] | None = None, tolerances: Tolerances | None = None
+    raw: Image,
+    srgb: Image,
+    size: Size | None = None,
+    tolerances: Tolerances | None = None,
+    register: bool = True,
 ) -> AlignedPair:
-    """Register the two images of a shot, resample the one that loses less, and crop both to what they share.
+    """Return the two images of a shot on one pixel grid, cropped to what both show.
 
-    Nothing is interpolated where registration finds that the two lie on one grid already, but for their sizes. Else
-    the image of the finer grid is resampled onto the coarser one, the raw where they are equal: it lacks the JPEG's
-    sharpening and blocks, and it is in linear light.
+    If registration finds that both images show the same field of view, the finer one is reduced to the grid of the
+    coarser one and nothing is interpolated. Otherwise the image with the finer grid is resampled onto the coarser
+    grid. Of two equal grids the raw is resampled, because it is linear and has no sharpening or JPEG blocks.
 
     Parameters
     ----------
     raw, srgb : float32 H x W x 3 in [0, 1], upright; their sizes may differ.
-    size : of the result, (height, width) or one number for a square, by area averaging in linear light of the middle of
-        what the two share; None keeps all of it, at the coarser of their resolutions.
-    tolerances : see `Tolerances`.
+    size : height and width of the result in pixels, one number for a square. Both images are reduced by area averaging
+        in linear light and cropped around the middle. On a side on which they share fewer pixels, the result has
+        those: nothing is enlarged. None keeps all they share, at the coarser of their resolutions.
+    tolerances : how uncertain the registration and how small the overlap may be.
+    register : False takes the two to show the same field of view: nothing is searched for, shifted or interpolated.
+
+    Returns
+    -------
+    AlignedPair, without images but with a reason if the two could not be registered within `tolerances`, or if
+    `register` is False and their proportions differ by more than 1 %.
+
+    Raises
+    ------
+    InputError
+        If one of the two is not an image, or `size` is not one or two positive integers.
     """
-    tolerances = tolerances or Tolerances()
-    target = (size, size) if isinstance(size, int) else size
-    raw, srgb = (_spared(image, target, linear) for image, linear in ((raw, True), (srgb, False)))
-    found = register(raw, srgb, max_residual=tolerances.max_residual)
-    zoom = found.transform.scale / LensTransform.centred(srgb.shape, raw.shape).scale
-    reason = _refusal(found, tolerances)
-    if reason:
-        return AlignedPair(None, None, reason, found, zoom=zoom)
-    raw, srgb, valid, resampled = _on_one_grid(raw, srgb, found.transform)
-    box = _largest_box(valid, target or valid.shape)
-    height, width = (side.stop - side.start for side in box)
-    if target is not None and (height < target[0] or width < target[1]):
-        reason = (
-            f"the raw and the srgb share {width} x {height} pixels, fewer than the {target[1]} x {target[0]} that were "
-            "asked for; take a smaller size"
-        )
-        return AlignedPair(None, None, reason, found, resampled, zoom)
-    raw, srgb = (
-        reduce_image(Image(image[box]), target, linear=linear) for image, linear in ((raw, True), (srgb, False))
+    raw, srgb = check_image(raw, "raw"), check_image(srgb, "srgb")
+    target = None if size is None else check_size(size)
+    if register:
+        return _registered_pair(raw, srgb, target, tolerances or Tolerances())
+    reason = _mismatch_reason(raw.shape, srgb.shape)
+    return AlignedPair(None, None, reason) if reason else AlignedPair(*_reduced_pair(raw, srgb, target))
+
+
+def _mismatch_reason(raw: _Shape, srgb: _Shape) -> str:
+    if abs(raw[1] * srgb[0] / (raw[0] * srgb[1]) - 1) <= _MAX_ASPECT_DIFFERENCE:
+        return ""
+    return (
+        f"the raw has {raw[1]} x {raw[0]} pixels and the srgb {srgb[1]} x {srgb[0]}: their proportions differ by more "
+        f"than {_MAX_ASPECT_DIFFERENCE:.0%}, so they do not show the same field of view and must be registered"
     )
-    return AlignedPair(raw, srgb, "", found, resampled, zoom)
 
 
-def _refusal(found: Registration, tolerances: Tolerances) -> str:
+def _reduced_pair(raw: Image, srgb: Image, target: tuple[int, int] | None) -> tuple[Image, Image]:
+    """Both images, which show the same field of view, on the coarser of their grids or a coarser one of `target`."""
+    height, width = np.minimum(raw.shape[:2], srgb.shape[:2]).tolist()
+    grid = (height, width) if target is None else (min(height, target[0]), min(width, target[1]))
+    return reduce_image(raw, grid, linear=True), reduce_image(srgb, grid, linear=False)
+
+
+def _registered_pair(raw: Image, srgb: Image, target: tuple[int, int] | None, tolerances: Tolerances) -> AlignedPair:
+    small_raw = _reduced_for(target, raw, linear=True)
+    small_srgb = _reduced_for(target, srgb, linear=False)
+    found = register(small_raw, small_srgb, max_residual=tolerances.max_residual)
+    transform = found.transform
+    nominal = LensTransform.centred(small_srgb.shape, small_raw.shape)
+    zoom = transform.scale / nominal.scale
+    registration = replace(found, transform=_between_originals(transform, small_raw, small_srgb, raw, srgb))
+    reason = _rejection_reason(found, tolerances)
+    if reason:
+        return AlignedPair(None, None, reason, registration, zoom=zoom)
+    shift = _largest_shift(transform, nominal, small_srgb.shape)
+    if shift < _MIN_SHIFT_PX and _same_aspect(small_raw.shape, small_srgb.shape):
+        return AlignedPair(*_reduced_pair(raw, srgb, target), "", registration, zoom=zoom)
+    first, second, valid, resampled = _on_coarser_grid(small_raw, small_srgb, transform)
+    box = shared_box(valid, target)
+    height, width = (side.stop - side.start for side in box)
+    grid = (height, width) if target is None else (min(height, target[0]), min(width, target[1]))
+    first = reduce_image(Image(first[box]), grid, linear=True)
+    second = reduce_image(Image(second[box]), grid, linear=False)
+    return AlignedPair(first, second, "", registration, resampled, zoom)
+
+
+def _rejection_reason(found: Registration, tolerances: Tolerances) -> str:
     if not found.ok:
-        return f"not registered: {found.reason}".rstrip(".")
+        return f"not registered: {found.reason}"
     if found.overlap < tolerances.min_overlap:
         return f"the raw shows {found.overlap:.0%} of the srgb, less than {tolerances.min_overlap:.0%}"
     return ""
 
 
-def _spared(image: Image, target: tuple[int, int] | None, linear: bool) -> Image:
-    """The image reduced as far as the result allows: registering and resampling more pixels gains nothing."""
+def _reduced_for(target: tuple[int, int] | None, image: Image, *, linear: bool) -> Image:
+    """`image` at `_OVERSAMPLING` times the size `target`: registering and resampling more pixels gains nothing."""
     if target is None:
         return image
-    factor = min(side / (_SPARE * wanted) for side, wanted in zip(image.shape[:2], target, strict=True))
+    factor = min(side / (_OVERSAMPLING * wanted) for side, wanted in zip(image.shape[:2], target, strict=True))
     if factor <= 1:
         return image
     height, width = (round(side / factor) for side in image.shape[:2])
     return reduce_image(image, (height, width), linear=linear)
 
 
-def _on_one_grid(raw: Image, srgb: Image, transform: LensTransform) -> tuple[Image, Image, npt.NDArray[np.bool_], str]:
-    """Both images on the coarser of their grids, where they show the same, and which of them was interpolated."""
-    nominal = LensTransform.centred(srgb.shape, raw.shape)
-    coarser = min(raw.shape[:2], srgb.shape[:2])
-    if _distance(transform, nominal, srgb.shape) < _NO_SHIFT and _same_aspect(raw.shape, srgb.shape):
-        first, second = (reduce_image(image, coarser, linear=linear) for image, linear in ((raw, True), (srgb, False)))
-        return first, second, np.ones(coarser, bool), ""
-    if transform.scale > 0.999:
-        moved, valid = resample(raw, transform, srgb.shape[:2], linear=True)
-        return Image(moved, raw.shot), srgb, valid, "raw"
-    moved, valid = resample(srgb, transform.inverse(), raw.shape[:2], linear=False)
-    return raw, Image(moved, srgb.shot), valid, "srgb"
+def _between_originals(
+    transform: LensTransform, small_raw: Image, small_srgb: Image, raw: Image, srgb: Image
+) -> LensTransform:
+    """`transform` between pixels of the original images rather than of those that `_reduced_for` made of them."""
+    raw_step, raw_start = _reduction(raw.shape, small_raw.shape)
+    srgb_step, srgb_start = _reduction(srgb.shape, small_srgb.shape)
+    return transform.scaled(srgb_step, raw_step).cropped(-srgb_start, -raw_start)
 
 
-def _distance(first: LensTransform, second: LensTransform, shape: tuple[int, ...]) -> float:
-    """Largest distance between two maps of the pixels of an srgb, in pixels of its working size."""
-    points = pixel_grid(*shape[:2])[:: max(1, shape[0] // 16), :: max(1, shape[1] // 16)].reshape(-1, 2)
-    apart = np.linalg.norm(first(points) - second(points), axis=1).max() / first.scale
-    return float(apart * min(1.0, WORKING_SIZE / max(shape[:2])))
+def _reduction(shape: _Shape, small: _Shape) -> tuple[float, npt.NDArray[np.float64]]:
+    """Pixels per pixel of the reduced image, and the (x, y) at which `reduce_image` starts to average."""
+    sides, small_sides = np.array(shape[1::-1]), np.array(small[1::-1])
+    step = float((sides / small_sides).min())
+    return step, (sides - step * small_sides) / 2
 
 
-def _same_aspect(first: tuple[int, ...], second: tuple[int, ...]) -> bool:
-    """Whether one grid is the other made coarser, to a pixel at the edge."""
+def _on_coarser_grid(raw: Image, srgb: Image, transform: LensTransform) -> tuple[Image, Image, Mask, str]:
+    """Both images on the coarser of their grids, the pixels that both show, and which image was interpolated."""
+    if transform.scale > _SAME_SCALE:
+        resampled, valid = resample(raw, transform, srgb.shape[:2], linear=True)
+        return resampled, srgb, valid, "raw"
+    resampled, valid = resample(srgb, transform.inverse(), raw.shape[:2], linear=False)
+    return raw, resampled, valid, "srgb"
+
+
+def _largest_shift(transform: LensTransform, nominal: LensTransform, srgb: _Shape) -> float:
+    """Largest distance between two maps of the pixels of an srgb, in pixels at working size."""
+    points = pixel_grid(*srgb[:2])[:: max(1, srgb[0] // 16), :: max(1, srgb[1] // 16)].reshape(-1, 2)
+    raw_pixels = np.linalg.norm(transform(points) - nominal(points), axis=1).max()
+    return float(raw_pixels / transform.scale * min(1.0, WORKING_SIZE / max(srgb[:2])))
+
+
+def _same_aspect(first: _Shape, second: _Shape) -> bool:
+    """Whether the finer grid, made coarser, covers the other one to less than a pixel at the edge."""
     coarse, fine = sorted((first[:2], second[:2]))
     scale = min(fine[0] / coarse[0], fine[1] / coarse[1])
     return all(side / scale - small < 1 for side, small in zip(fine, coarse, strict=True))
-
-
-def _largest_box(valid: npt.NDArray[np.bool_], aspect: tuple[int, ...]) -> tuple[slice, slice]:
-    """The largest box of the proportions `aspect` about the middle of the valid area that is wholly valid."""
-    rows, columns = np.flatnonzero(valid.any(axis=1)), np.flatnonzero(valid.any(axis=0))
-    if not len(rows):
-        raise InputError("the raw and the srgb share no pixels.")
-    centre = ((rows[0] + rows[-1] + 1) / 2, (columns[0] + columns[-1] + 1) / 2)
-    holes = np.pad(np.cumsum(np.cumsum(~valid, axis=0), axis=1), ((1, 0), (1, 0)))
-
-    def box(scale: float) -> tuple[slice, slice]:
-        sides = [max(1, int(scale * side)) for side in aspect]
-        starts = [round(middle - side / 2) for middle, side in zip(centre, sides, strict=True)]
-        first, second = (slice(start, start + side) for start, side in zip(starts, sides, strict=True))
-        return first, second
-
-    def whole(candidate: tuple[slice, slice]) -> bool:
-        (top, bottom), (left, right) = ((side.start, side.stop) for side in candidate)
-        if top < 0 or left < 0 or bottom > valid.shape[0] or right > valid.shape[1]:
-            return False
-        return bool(holes[bottom, right] - holes[top, right] - holes[bottom, left] + holes[top, left] == 0)
-
-    low, high = 0.0, min(side / length for side, length in zip(valid.shape, aspect, strict=True)) * (1 + 1e-9)
-    if whole(box(high)):
-        return box(high)
-    while (high - low) * max(aspect) > 0.5:
-        middle = (low + high) / 2
-        low, high = (middle, high) if whole(box(middle)) else (low, middle)
-    return box(low)

@@ -11,7 +11,8 @@ from ispfit.datasets import make_camera_pairs
 from ispfit.images import Image, Shot
 from ispfit.metrics import psnr
 from ispfit.pairs import Tolerances, align_pair
-from ispfit.registration.align import reduce_image
+from ispfit.registration.geometry import pixel_grid
+from ispfit.resize import reduce_image
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +70,56 @@ def test_the_result_has_the_size_that_was_asked_for(pair: Any) -> None:
 
 def test_images_are_never_enlarged(pair: Any) -> None:
     aligned = align_pair(*pair, size=300)
-    assert aligned.raw is None
-    assert "share 288 x 288 pixels, fewer than the 300 x 300 that were asked for" in aligned.reason
+    assert (aligned.reason, aligned.resampled) == ("", "")
+    np.testing.assert_array_equal(aligned.raw, pair[0][:, 42:-42])
+    np.testing.assert_allclose(aligned.srgb, pair[1][:, 42:-42], atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(300, 100), (200, 384), 384])
+def test_a_side_that_is_too_short_keeps_what_the_two_share(pair: Any, size: Any) -> None:
+    raw, srgb = pair
+    cut = Image(raw[5:-3, 2:-6])
+    shared = align_pair(cut, srgb)
+    aligned = align_pair(cut, srgb, size)
+    assert (shared.resampled, aligned.resampled) == ("raw", "raw")
+    assert aligned.raw.shape == aligned.srgb.shape
+    assert aligned.raw.shape[:2] == tuple(np.minimum(size, shared.raw.shape[:2]))
+
+
+@pytest.mark.parametrize("size", [None, 100, (100, 120), 300])
+def test_a_perfect_pair_needs_no_registration(pair: Any, size: Any) -> None:
+    registered = align_pair(*pair, size)
+    trusted = align_pair(*pair, size, register=False)
+    assert registered.registration.ok
+    assert (trusted.registration, trusted.reason, trusted.resampled, trusted.zoom) == (None, "", "", 1)
+    np.testing.assert_array_equal(registered.raw, trusted.raw)
+    np.testing.assert_array_equal(registered.srgb, trusted.srgb)
+    assert trusted.raw.shot.name == "a"
+
+
+def test_without_registration_the_larger_image_is_reduced(pair: Any) -> None:
+    raw, srgb = pair
+    small = reduce_image(srgb, (191, 255), linear=False)
+    aligned = align_pair(raw, small, register=False)
+    np.testing.assert_array_equal(aligned.srgb, small)
+    np.testing.assert_array_equal(aligned.raw, reduce_image(raw, (191, 255), linear=True))
+
+
+def test_without_registration_other_proportions_are_rejected(pair: Any) -> None:
+    aligned = align_pair(pair[0], Image(pair[1][:216]), register=False)
+    assert (aligned.raw, aligned.srgb, aligned.registration) == (None, None, None)
+    assert aligned.reason == (
+        "the raw has 384 x 288 pixels and the srgb 384 x 216: their proportions differ by more than 1%, so they do not "
+        "show the same field of view and must be registered"
+    )
+
+
+def test_the_registration_is_of_the_images_that_were_passed(pair: Any) -> None:
+    """Though smaller ones are registered if the result is to be small; here by factors that are not whole."""
+    raw, srgb = Image(pair[0][5:-3, 2:-6]), pair[1]
+    points = pixel_grid(*srgb.shape[:2])[::16, ::16]
+    large, small = (align_pair(raw, srgb, size).registration.transform(points) for size in (None, (107, 130)))
+    assert np.abs(large - small).max() < 0.2
 
 
 def test_another_picture_is_rejected_with_the_reason(pair: Any) -> None:
