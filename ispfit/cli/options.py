@@ -13,12 +13,14 @@ from typing import Any, TypeAlias
 import click
 
 __all__ = [
+    "combine",
     "device_options",
     "jobs_option",
     "json_option",
     "known_settings",
     "parse_settings",
     "reading_options",
+    "size_options",
     "training_options",
 ]
 
@@ -100,14 +102,14 @@ def training_options(**defaults: Any) -> _Decorator:
     settings = {name: dict(option) for name, option in _TRAINING.items()}
     for name, default in defaults.items():
         settings[name]["default"] = default
-    return _together(
+    return combine(
         [click.option(f"--{name.replace('_', '-')}", show_default=True, **each) for name, each in settings.items()]
     )
 
 
 def device_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--device`` and ``--precision``."""
-    return _together(_DEVICE)(command)
+    return combine(_DEVICE)(command)
 
 
 def jobs_option(help_text: str, default: int | None = None) -> _Decorator:
@@ -123,8 +125,7 @@ def json_option(help_text: str) -> _Decorator:
     return click.option("--json", "as_json", is_flag=True, help=help_text)
 
 
-_READING: list[_Decorator] = [
-    click.option("--split", metavar="NAME", help="Use only the pairs of this split of a pairs.csv, such as train."),
+_SIZE: list[_Decorator] = [
     click.option(
         "--size",
         type=click.IntRange(16),
@@ -136,24 +137,35 @@ _READING: list[_Decorator] = [
     ),
     click.option("--full-size", is_flag=True, help="Keep the full size of pairs of RAW files; ignore --size."),
     click.option(
+        "--no-register",
+        is_flag=True,
+        help="Take RAW and JPEG to show the same field of view; do not register them.",
+    ),
+]
+
+
+def size_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--size``, ``--full-size`` and ``--no-register``: how RAW files become pairs."""
+    return combine(_SIZE)(command)
+
+
+_READING: list[_Decorator] = [
+    click.option("--split", metavar="NAME", help="Use only the pairs of this split of a pairs.csv, such as train."),
+    *_SIZE,
+    click.option(
         "--crop",
         nargs=4,
         type=float,
         metavar="LEFT TOP RIGHT BOTTOM",
         help="Use only this part of each image. The edges are fractions of its width and height, from 0 to 1.",
     ),
-    click.option(
-        "--no-register",
-        is_flag=True,
-        help="Take RAW and JPEG to show the same field of view; do not register them.",
-    ),
-    jobs_option("Read files in N processes."),
+    jobs_option("Read files in this number of processes."),
 ]
 
 
 def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--split``, ``--size``, ``--full-size``, ``--crop``, ``--no-register`` and ``--jobs``."""
-    return _together(_READING)(command)
+    """Add ``--split``, ``--size``, ``--full-size``, ``--no-register``, ``--crop`` and ``--jobs``."""
+    return combine(_READING)(command)
 
 
 def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
@@ -186,8 +198,8 @@ def known_settings(settings: dict[str, Any], parameters: dict[str, Any], backbon
     return settings
 
 
-def _together(options: Sequence[_Decorator]) -> _Decorator:
-    """Return one decorator for several; ``--help`` lists the options in their order."""
+def combine(options: Sequence[_Decorator]) -> _Decorator:
+    """Return one decorator that applies several; ``--help`` lists their options in this order."""
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
         for option in reversed(options):
