@@ -1,4 +1,4 @@
-"""Writing files so that nothing half-written ever stands under a final name."""
+"""Write files atomically, and identify the state of a file."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ __all__ = ["atomic_path", "file_fingerprint"]
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; when the block ends well it becomes `path`, else it is removed.
+    """Yield a temporary path that is renamed to `path` if the block succeeds and removed if it fails.
 
-    The temporary name is hidden (it starts with ``.ispfit-``), has the suffix of `path`, and is flushed to
-    the disk before it is renamed: at any moment, a power cut included, `path` is the old file or the new one.
+    The temporary file lies in the folder of `path`, is hidden (its name starts with ``.ispfit-``), has the suffix of
+    `path`, and is flushed to the disk before it is renamed. At any moment, even after a power cut, `path` is either the
+    old file or the new one.
 
     Parameters
     ----------
-    path : the final name. Its folder must exist; a file of that name is replaced.
+    path : the final name. Its folder must exist; an existing file is replaced.
 
     Raises
     ------
     FileError
-        If the block, or what follows it, raises an `OSError`: no such folder, no permission, a full disk.
+        If the block or the renaming raises an `OSError`: no such folder, no permission, a full disk.
 
     Examples
     --------
@@ -65,7 +66,7 @@ def _reason(error: OSError, path: Path) -> str:
 
 
 def file_fingerprint(path: Path) -> str:
-    """Which file `path` is and in what state: resolved path, size and time of last change. It changes with the file.
+    """Return resolved path, size and modification time of a file as one string, which changes with the file.
 
     Raises
     ------
@@ -75,5 +76,6 @@ def file_fingerprint(path: Path) -> str:
     try:
         status = path.stat()
     except OSError as error:
-        raise FileError(f"{path}: cannot be read: {error.strerror}.") from error
+        reason = "a symbolic link to nothing" if path.is_symlink() else error.strerror
+        raise FileError(f"{path}: cannot be read: {reason}.") from error
     return f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"

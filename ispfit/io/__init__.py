@@ -1,8 +1,8 @@
-"""Files in and out: RAW files and their previews, JPEG, PNG and TIFF."""
+"""Read and write files: RAW files and their previews, JPEG, PNG and TIFF."""
 
 from ispfit.io.listing import RAW_SUFFIXES, SRGB_SUFFIXES, find_files
 from ispfit.io.raw import read_raw
-from ispfit.io.readers import raw_suffixes
+from ispfit.io.registered_readers import raw_suffixes
 from ispfit.io.srgb import read_srgb
 from ispfit.io.writers import write_linear, write_srgb
 from ispfit.resize import resize_area

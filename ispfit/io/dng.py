@@ -1,4 +1,4 @@
-"""Writing mosaics and linear RGB as DNG files, such as a camera would."""
+"""Write mosaics and linear RGB as DNG files like those of a camera."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ XTRANS = "GBGGRGRGRBGBGBGGRGGRGGBGBGBRGRGRGGBG"
 """The 6 x 6 cell of Fujifilm's X-Trans sensors, row by row."""
 
 _Tags: TypeAlias = dict[int, tuple[str, Any]]
-_FORMATS = {"byte": (1, "B"), "ascii": (2, "s"), "short": (3, "H"), "long": (4, "L")}
-_RATIONALS = {"rational": (5, "LL"), "srational": (10, "ll")}
-_DENOMINATOR = 10**6
-_D65 = 21
+_INTEGER_FORMATS = {"byte": (1, "B"), "ascii": (2, "s"), "short": (3, "H"), "long": (4, "L")}
+_RATIONAL_FORMATS = {"rational": (5, "LL"), "srational": (10, "ll")}
+_MAX_DENOMINATOR = 10**6
+_D65_ILLUMINANT = 21  # Exif 2.32, tag LightSource
 
 
 def make_mosaic(rgb: npt.NDArray[np.float32], cfa: str) -> npt.NDArray[np.float32]:
-    """Sample an image H x W x 3 as a sensor does that has a colour filter on each pixel; returns H x W.
+    """Sample an image H x W x 3 like a sensor with a colour filter on each pixel; returns H x W.
 
     Parameters
     ----------
     rgb : linear camera RGB.
-    cfa : colours of the cell at the top left, row by row: one of `CFA_PATTERNS`, or `XTRANS`.
+    cfa : colours of the top left cell, row by row: one of `CFA_PATTERNS`, or `XTRANS`.
     """
     mosaic = np.empty(rgb.shape[:2], rgb.dtype)
     side = math.isqrt(len(cfa))
@@ -74,30 +74,33 @@ def write_dng(
 
     Parameters
     ----------
-    path : the file; replaced if it exists, and never half-written.
-    mosaic : uint16 array H x W, the sensor's codes, black level included; H x W x 3 makes a linear DNG, whose pixels
-        are whole.
-    cfa : colours of the cell at the top left of the active area, row by row: one of `CFA_PATTERNS`, or `XTRANS`.
-    black_level : one code, or four, those of a 2 x 2 cell row by row, or three, those of a linear DNG's channels.
-    white_level : code at which the sensor saturates; three of a linear DNG.
-    bits : of the stored codes, 8 to 16; they are packed without gaps.
-    linearization : the code that each stored code stands for, if the sensor's codes were compressed by a curve.
-    as_shot_neutral : camera RGB, before white balance, of a neutral surface; None leaves it out.
+    path : the file; replaced if it exists, and never left half-written.
+    mosaic : uint16 array H x W, the sensor's codes, black level included; H x W x 3 makes a linear DNG, in which each
+        pixel has all three colours.
+    cfa : colours of the top left cell of the active area, row by row: one of `CFA_PATTERNS`, or `XTRANS`.
+    black_level : one code, or four codes for the 2 x 2 cell row by row, or three codes for the channels of a linear
+        DNG.
+    white_level : code at which the sensor saturates, or three codes for the channels of a linear DNG.
+    bits : bits per stored code, 8 to 16; codes are packed without gaps.
+    linearization : table from stored codes to linear codes, if the stored codes were compressed by a curve.
+    as_shot_neutral : camera RGB of a neutral surface before white balance; None omits the tag.
     color_matrix : 3 x 3, XYZ (D65) to camera RGB; the identity if None.
-    make, model, iso, exposure_time : EXIF; the time in seconds.
-    orientation : 1 to 8 (Exif 2.32): how the stored picture is to be turned. Nothing is turned here.
-    active_area : where on the sensor there is light; the rest is masked. The whole of it if None.
-    crop : the part of the active area, counted from its corner, that is the camera's picture. All of it if None.
-    preview_jpeg : the camera's rendering, stored as the preview.
+    make, model : camera, for EXIF.
+    iso : ISO speed, for EXIF.
+    exposure_time : seconds, for EXIF.
+    orientation : 1 to 8 (Exif 2.32), the turn that makes the stored picture upright; `mosaic` is stored unturned.
+    active_area : the part of the sensor that receives light; None for the whole sensor.
+    crop : the part of the active area, counted from its corner, that is the camera's picture; None for all of it.
+    preview_jpeg : the camera's rendering as bytes of a JPEG, stored as the preview.
 
     Raises
     ------
     InputError
-        If a parameter is not as above.
+        If a parameter is invalid.
     FileError
         If the file cannot be written.
     """
-    _check(mosaic, cfa, active_area or (0, 0, *mosaic.shape[1::-1]), crop, orientation, bits)
+    _check_parameters(mosaic, cfa, active_area or (0, 0, *mosaic.shape[1::-1]), crop, orientation, bits)
     left, top, width, height = active_area or (0, 0, *mosaic.shape[1::-1])
     matrix = np.eye(3) if color_matrix is None else np.asarray(color_matrix, float).reshape(3, 3)
     samples = _pack(mosaic, bits)
@@ -110,7 +113,7 @@ def write_dng(
         50707: ("byte", [1, 1, 0, 0]),  # DNGBackwardVersion
         50708: ("ascii", f"{make} {model}"),  # UniqueCameraModel
         50721: ("srational", matrix.ravel()),  # ColorMatrix1
-        50778: ("short", [_D65]),  # CalibrationIlluminant1
+        50778: ("short", [_D65_ILLUMINANT]),  # CalibrationIlluminant1
         50829: ("long", [top, left, top + height, left + width]),  # ActiveArea
     }
     if linearization is not None:
@@ -162,35 +165,38 @@ def _level_tags(
 
 
 def _pack(mosaic: npt.NDArray[np.uint16], bits: int) -> bytes:
-    """The codes as TIFF stores them: 16 bits in the file's byte order, fewer with the highest bit first, row by row."""
+    """Pack codes as TIFF does: 16 bits in the file's byte order, fewer bits with the highest first, each row padded."""
     if bits == 16:
         return mosaic.astype("<u2").tobytes()
     rows = mosaic.reshape(len(mosaic), -1)
-    each = rows[..., None] >> np.arange(bits - 1, -1, -1, dtype=np.uint16) & 1
-    return np.packbits(each.astype(np.uint8).reshape(len(rows), -1), axis=1).tobytes()
+    single_bits = rows[..., None] >> np.arange(bits - 1, -1, -1, dtype=np.uint16) & 1
+    return np.packbits(single_bits.astype(np.uint8).reshape(len(rows), -1), axis=1).tobytes()
 
 
-def _check(mosaic: npt.NDArray[Any], cfa: str, area: Box, crop: Box | None, orientation: int, bits: int) -> None:
-    shaped = mosaic.ndim == 2 or (mosaic.ndim == 3 and mosaic.shape[2] == 3)
-    if not shaped or mosaic.dtype != np.uint16 or mosaic.size == 0:
-        raise InputError(f"mosaic: expected a uint16 array of shape (H, W), got {mosaic.dtype} {mosaic.shape}.")
+def _check_parameters(
+    mosaic: npt.NDArray[Any], cfa: str, area: Box, crop: Box | None, orientation: int, bits: int
+) -> None:
+    one_or_three = mosaic.ndim == 2 or (mosaic.ndim == 3 and mosaic.shape[2] == 3)
+    if not one_or_three or mosaic.dtype != np.uint16 or mosaic.size == 0:
+        found = f"{mosaic.dtype} {mosaic.shape}"
+        raise InputError(f"mosaic: expected a uint16 array of shape (H, W) or (H, W, 3), got {found}.")
     if cfa not in (*CFA_PATTERNS, XTRANS):
         raise InputError(f"cfa: expected one of {', '.join(CFA_PATTERNS)}, got {cfa!r}.")
     if orientation not in range(1, 9):
         raise InputError(f"orientation: expected an integer from 1 to 8, got {orientation!r}.")
     if bits not in range(8, 17) or mosaic.max() >> bits:
-        raise InputError(f"bits: expected 8 to 16, and no code beyond them, got {bits!r} for codes to {mosaic.max()}.")
-    whole = {"active_area": (area, mosaic.shape[1::-1]), "crop": (crop or (0, 0, *area[2:]), area[2:])}
-    for name, ((left, top, width, height), limits) in whole.items():
+        raise InputError(f"bits: expected 8 to 16 and enough for every code, got {bits!r} for codes to {mosaic.max()}.")
+    boxes = {"active_area": (area, mosaic.shape[1::-1]), "crop": (crop or (0, 0, *area[2:]), area[2:])}
+    for name, ((left, top, width, height), limits) in boxes.items():
         if min(left, top) < 0 or min(width, height) < 1 or left + width > limits[0] or top + height > limits[1]:
             raise InputError(
-                f"{name}: expected (left, top, width, height) inside of {limits[0]} x {limits[1]} pixels, "
+                f"{name}: expected (left, top, width, height) inside {limits[0]} x {limits[1]} pixels, "
                 f"got {(left, top, width, height)}."
             )
 
 
 def _assemble(tags: _Tags, exif: _Tags, preview: bytes | None, samples: bytes) -> bytes:
-    """Lay out header, directories, preview and samples, and put the offsets of each into the directories."""
+    """Lay out header, directories, preview and samples, and write their offsets into the directories."""
     preview_tags = _preview_tags(preview) if preview else {}
     tags |= {273: ("long", [0]), 34665: ("long", [0])}
     tags |= {330: ("long", [0])} if preview else {}
@@ -227,27 +233,27 @@ def _preview_tags(jpeg: bytes) -> _Tags:
 
 
 def _directory(tags: _Tags, offset: int) -> bytes:
-    """A TIFF image file directory that stands at `offset`, followed by the values that do not fit in it."""
+    """Return the TIFF image file directory for position `offset`, followed by the values that do not fit in it."""
     entries, overflow = [], b""
     after = offset + 2 + 12 * len(tags) + 4
     for tag, (kind, values) in sorted(tags.items()):
         code, count, data = _encode(kind, values)
         if len(data) > 4:
-            place = after + len(overflow)
+            value_offset = after + len(overflow)
             overflow += data + b"\0" * (len(data) % 2)
-            data = struct.pack("<L", place)
+            data = struct.pack("<L", value_offset)
         entries.append(struct.pack("<HHL4s", tag, code, count, data))
     return struct.pack("<H", len(tags)) + b"".join(entries) + b"\0\0\0\0" + overflow
 
 
 def _encode(kind: str, values: Any) -> tuple[int, int, bytes]:
-    """Type code, count and bytes of a tag's values."""
+    """Return the type code, the count and the bytes of a tag's values."""
     if kind == "ascii":
         text = values.encode("ascii", "replace") + b"\0"
         return 2, len(text), text
-    if kind in _RATIONALS:
-        code, pair = _RATIONALS[kind]
-        ratios = [Fraction(float(value)).limit_denominator(_DENOMINATOR) for value in values]
+    if kind in _RATIONAL_FORMATS:
+        code, pair = _RATIONAL_FORMATS[kind]
+        ratios = [Fraction(float(value)).limit_denominator(_MAX_DENOMINATOR) for value in values]
         return code, len(ratios), b"".join(struct.pack(f"<{pair}", *ratio.as_integer_ratio()) for ratio in ratios)
-    code, letter = _FORMATS[kind]
+    code, letter = _INTEGER_FORMATS[kind]
     return code, len(values), struct.pack(f"<{len(values)}{letter}", *values)

@@ -1,4 +1,4 @@
-"""EXIF: what a file says of its shot."""
+"""Read and write EXIF, a file's record of its shot."""
 
 from __future__ import annotations
 
@@ -19,33 +19,35 @@ from ispfit.images import Shot
 
 __all__ = ["Exif", "make_exif", "read_exif", "read_style"]
 
-logging.getLogger("exifread").addHandler(logging.NullHandler())  # a file without EXIF is no news for stderr
+logging.getLogger("exifread").addHandler(logging.NullHandler())  # else it prints a warning for each file without EXIF
 
-# Tags of the DNG specification that exifread has no names for.
-_DNG_VERSION, _WHITE_LEVEL, _AS_SHOT_NEUTRAL = (f"Image Tag 0x{tag:X}" for tag in (0xC612, 0xC61D, 0xC628))
-_LONGEST_NAME = 80
-_STYLES = tuple(
+# exifread has no names for these tags of the DNG specification.
+_DNG_VERSION, _UNIQUE_CAMERA_MODEL, _WHITE_LEVEL, _AS_SHOT_NEUTRAL = (
+    f"Image Tag 0x{tag:X}" for tag in (0xC612, 0xC614, 0xC61D, 0xC628)
+)
+_MAX_TEXT_LENGTH = 80  # characters
+_STYLE_TAGS = tuple(
     f"MakerNote {name}"
     for name in ("PictureControl", "CreativeStyle", "FilmMode", "PictureMode", "PictureStyle", "ColorMode")
 )
-_SETTINGS = ("Contrast", "Saturation", "Sharpness")
+_RENDERING_TAGS = ("Contrast", "Saturation", "Sharpness")
 
 
 @dataclass(frozen=True)
 class Exif:
-    """What EXIF records of a shot; a field that is missing or nonsense is None.
+    """The EXIF fields of a shot; a field that is missing or invalid is None.
 
     Parameters
     ----------
-    make, model : of the camera.
+    make, model : the camera, as the file spells it.
     iso : ISO speed.
     exposure_time : seconds.
-    orientation : 1 to 8, how the stored picture is to be turned (Exif 2.32, tag 0x0112).
+    orientation : 1 to 8, the turn that makes the stored picture upright (Exif 2.32, tag 0x0112).
     neutral : the DNG tag AsShotNeutral, camera RGB of a neutral surface.
     interoperability : ``"R03"`` in an Adobe RGB file of the DCF standard, ``"R98"`` in an sRGB one.
-    dng : whether the file is a DNG.
-    white_levels : the DNG tag WhiteLevel, of each channel of a linear DNG.
-    taken : when the picture was taken, seconds since 1970 on the camera's clock.
+    dng : True if the file is a DNG.
+    white_levels : the DNG tag WhiteLevel; a linear DNG has one level per channel.
+    taken : time of capture by the camera's clock, in seconds since 1970.
     """
 
     make: str | None = None
@@ -61,34 +63,34 @@ class Exif:
 
 
 def read_exif(source: Path | bytes) -> Exif:
-    """Read the EXIF of a file, or of the bytes of one. Without EXIF, or with a broken one, all fields are None."""
-    tags = _tags(source)
-    orientation = _number(tags, "Image Orientation")
+    """Read the EXIF of a file, or of a file's bytes; all fields are None if it has no EXIF or a broken one."""
+    tags = _read_tags(source)
+    orientation = _positive_number(tags, "Image Orientation")
     return Exif(
         make=_text(tags, "Image Make"),
-        model=_text(tags, "Image Model") or _text(tags, "Image Tag 0xC614"),
-        iso=_number(tags, "EXIF ISOSpeedRatings", "EXIF PhotographicSensitivity", "Image ISOSpeedRatings"),
-        exposure_time=_number(tags, "EXIF ExposureTime", "Image ExposureTime"),
+        model=_text(tags, "Image Model") or _text(tags, _UNIQUE_CAMERA_MODEL),
+        iso=_positive_number(tags, "EXIF ISOSpeedRatings", "EXIF PhotographicSensitivity", "Image ISOSpeedRatings"),
+        exposure_time=_positive_number(tags, "EXIF ExposureTime", "Image ExposureTime"),
         orientation=int(orientation) if orientation is not None and 1 <= orientation <= 8 else None,
-        neutral=_numbers(tags, _AS_SHOT_NEUTRAL),
+        neutral=_positive_tuple(tags, _AS_SHOT_NEUTRAL),
         interoperability=_text(tags, "Interoperability InteroperabilityIndex"),
         dng=_DNG_VERSION in tags,
-        white_levels=_numbers(tags, _WHITE_LEVEL),
-        taken=_time(tags),
+        white_levels=_positive_tuple(tags, _WHITE_LEVEL),
+        taken=_capture_time(tags),
     )
 
 
 def read_style(source: Path) -> str | None:
-    """The picture style that a shot was rendered in, by the maker's notes, else by EXIF's contrast and saturation.
+    """Return the picture style of a shot by the maker's notes, else by EXIF's contrast, saturation and sharpness.
 
-    Examples are ``"VIVID"`` (Nikon's picture control), ``"Velvia"`` and ``"contrast hard, saturation high"``; None
-    where the file does not tell. The names are the maker's own: they only serve to tell styles of one camera apart.
+    Examples are ``"VIVID"`` (Nikon's picture control), ``"Velvia"`` and ``"contrast hard, saturation high"``; None if
+    the file records neither. The names are the maker's own and only distinguish styles of one camera.
     """
-    tags = _tags(source, details=True)
-    for name in _STYLES:
+    tags = _read_tags(source, details=True)
+    for name in _STYLE_TAGS:
         if (style := _style_name(tags.get(name))) is not None:
             return style
-    settings = {name: str(tags[f"EXIF {name}"]).lower() for name in _SETTINGS if f"EXIF {name}" in tags}
+    settings = {name: str(tags[f"EXIF {name}"]).lower() for name in _RENDERING_TAGS if f"EXIF {name}" in tags}
     if not settings:
         return None
     special = [f"{name.lower()} {value}" for name, value in settings.items() if value not in {"normal", "0"}]
@@ -100,22 +102,21 @@ def _style_name(tag: Any) -> str | None:
         return None
     values = tag.values
     if isinstance(values, list) and len(values) > 8 and all(isinstance(value, int) for value in values):
-        values = bytes(value & 0xFF for value in values[4:24]).decode(
-            "ascii", "ignore"
-        )  # Nikon's record: version, name
+        nikon_name = bytes(value & 0xFF for value in values[4:24])  # after a version of four bytes
+        values = nikon_name.decode("ascii", "ignore")
     return _printable(values if isinstance(values, str) else str(tag))
 
 
-def _tags(source: Path | bytes, details: bool = False) -> dict[str, Any]:
+def _read_tags(source: Path | bytes, details: bool = False) -> dict[str, Any]:
     with source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as file:
         try:
             tags: dict[str, Any] = exifread.process_file(file, details=details, extract_thumbnail=False)
-        except Exception:  # noqa: BLE001  A broken EXIF makes exifread stumble in any way; the pixels may be whole.
+        except Exception:  # noqa: BLE001 - exifread fails in any way on a broken EXIF; the pixels may be intact
             return {}
     return tags
 
 
-def _time(tags: dict[str, Any]) -> float | None:
+def _capture_time(tags: dict[str, Any]) -> float | None:
     text = _text(tags, "EXIF DateTimeOriginal") or _text(tags, "Image DateTime")
     try:
         whole = datetime.strptime(text or "", "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
@@ -125,7 +126,7 @@ def _time(tags: dict[str, Any]) -> float | None:
 
 
 def make_exif(shot: Shot, orientation: int = 1) -> bytes:
-    """EXIF block for an sRGB JPEG, PNG or TIFF: camera, ISO, exposure time, orientation, and sRGB as colour space."""
+    """Return an EXIF block for an sRGB file: camera, ISO, exposure time, orientation, and sRGB as colour space."""
     exif = PILImage.Exif()
     exif[0x0112] = orientation
     exif.update({tag: text for tag, text in {0x010F: shot.make, 0x0110: shot.model}.items() if text})
@@ -139,6 +140,7 @@ def make_exif(shot: Shot, orientation: int = 1) -> bytes:
 
 
 def _values(tags: dict[str, Any], *names: str) -> list[Any]:
+    """Return the values of the first of these tags that exists."""
     values: Any = next((tags[name].values for name in names if name in tags), [])
     return list(values) if isinstance(values, list | tuple) else [values]
 
@@ -149,10 +151,10 @@ def _text(tags: dict[str, Any], name: str) -> str | None:
 
 
 def _printable(text: str) -> str | None:
-    return "".join(letter for letter in text[:_LONGEST_NAME] if letter.isprintable()).strip() or None
+    return "".join(letter for letter in text[:_MAX_TEXT_LENGTH] if letter.isprintable()).strip() or None
 
 
-def _numbers(tags: dict[str, Any], *names: str) -> tuple[float, ...] | None:
+def _positive_tuple(tags: dict[str, Any], *names: str) -> tuple[float, ...] | None:
     try:
         values = tuple(float(value) for value in _values(tags, *names))
     except (TypeError, ValueError, ArithmeticError):
@@ -160,6 +162,6 @@ def _numbers(tags: dict[str, Any], *names: str) -> tuple[float, ...] | None:
     return values if values and all(math.isfinite(value) and value > 0 for value in values) else None
 
 
-def _number(tags: dict[str, Any], *names: str) -> float | None:
-    values = _numbers(tags, *names)
+def _positive_number(tags: dict[str, Any], *names: str) -> float | None:
+    values = _positive_tuple(tags, *names)
     return values[0] if values else None

@@ -1,4 +1,4 @@
-"""Which files are images, and finding them in folders."""
+"""Suffixes of image files, and the search for such files in folders."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ RAW_SUFFIXES = frozenset(
 TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 
 SRGB_SUFFIXES = frozenset({".jpeg", ".jpg", ".png"}) | TIFF_SUFFIXES
-"""Suffixes, in lower case, of the rendered images that `read_srgb` reads beside the previews in RAW files."""
+"""Suffixes, in lower case, of the rendered images that `read_srgb` reads, apart from the previews in RAW files."""
 
 
 def check_file(path: str | os.PathLike[str]) -> Path:
-    """Return `path` as a `Path`, or raise a `FileError` that says what is there instead of a file with bytes."""
+    """Return `path` as a `Path`; raise a `FileError` if it is a folder, is empty, or cannot be read."""
     source = Path(path)
     if source.is_dir():
         raise FileError(f"{source}: expected a file, got a folder.")
@@ -47,13 +47,13 @@ def find_files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
 
     Parameters
     ----------
-    paths : files and folders, or one of them. A file is taken whatever its suffix; a folder is searched with its
-        subfolders, hidden files and folders left out, symbolic links followed but no folder entered twice.
+    paths : files and folders, or a single one. A file is listed whatever its suffix. A folder is searched with its
+        subfolders; hidden files and folders are skipped, symbolic links are followed, no folder is entered twice.
     suffixes : such as `RAW_SUFFIXES`, in lower case with the dot.
 
     Returns
     -------
-    In the order of `paths`; within a folder in natural order (``shot2`` before ``shot10``); none twice.
+    Files without duplicates, in the order of `paths`; within a folder in natural order (``shot2`` before ``shot10``).
 
     Raises
     ------
@@ -80,7 +80,7 @@ def _walk(folder: Path, suffixes: frozenset[str], seen: set[Path]) -> Iterator[P
         return
     seen.add(real)
     try:
-        entries = sorted(folder.iterdir(), key=_natural)
+        entries = sorted(folder.iterdir(), key=_natural_key)
     except OSError as error:
         raise FileError(f"{folder}: the folder cannot be listed: {error.strerror}.") from error
     for entry in entries:
@@ -92,7 +92,7 @@ def _walk(folder: Path, suffixes: frozenset[str], seen: set[Path]) -> Iterator[P
             yield entry
 
 
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """Sort key of a file name: numbers by value, letters whatever their case."""
+def _natural_key(path: Path) -> list[tuple[int, str]]:
+    """Return a sort key of a file name that orders numbers by value and ignores case."""
     parts = re.split(r"([0-9]+)", path.name)
     return [(int(part), "") if index % 2 else (0, part.casefold()) for index, part in enumerate(parts)]

@@ -1,4 +1,4 @@
-"""Reading raw: RAW files by LibRaw, and linear TIFF files."""
+"""Read raw images: RAW files by LibRaw, linear TIFF and plugins' files by their registered readers."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ import rawpy
 
 from ispfit.errors import FileError, InputError, WhiteBalanceError
 from ispfit.images import Image, Shot
-from ispfit.io.damage import check_samples
-from ispfit.io.develop import crop_box, demosaic, is_layers, scale_layers
+from ispfit.io.camera_rgb import apply_crop_box, demosaic_by_libraw, has_rgb_pixels, scale_linear_dng
 from ispfit.io.exif import Exif, read_exif
 from ispfit.io.listing import SRGB_SUFFIXES, TIFF_SUFFIXES, check_file
 from ispfit.io.orientation import upright
-from ispfit.io.readers import read_by_plugin
+from ispfit.io.raw_damage import check_raw_samples
+from ispfit.io.registered_readers import call_reader
+from ispfit.plugins.manager import Registered, raw_readers
+from ispfit.plugins.specs import RawReader
 from ispfit.resize import Size, check_size, resize_area
 
 __all__ = ["Gains", "Highlights", "open_raw", "raw_shot", "read_raw"]
@@ -28,7 +30,7 @@ Gains = tuple[float, float, float]
 Highlights = Literal["clip", "keep", "scale"]
 
 _MAX_PIXELS = 250_000_000
-_LARGEST_GAIN = 64.0
+_MAX_GAIN_RATIO = 64.0
 
 
 def read_raw(
@@ -44,25 +46,25 @@ def read_raw(
     LibRaw subtracts the black level of each channel, scales by the white level and demosaics (AHD; X-Trans by its
     own method); a linear DNG is only scaled. The result is cut to the camera's crop box and turned upright. White
     balance multiplies each channel by its gain, green by 1, so that 1 is the level at which the sensor's green
-    saturates. A ``.tif`` or ``.tiff`` file is taken as such an image already: 16-bit codes are divided by 65535, floats
-    are taken as they are. Plugins add readers of other files (the hook ``ispfit_raw_readers``).
+    saturates. A ``.tif`` or ``.tiff`` file must hold such an image already: its 16-bit codes are divided by 65535, its
+    floats are left unchanged. Plugins add readers of other files (the hook ``ispfit_raw_readers``).
 
     Parameters
     ----------
-    path : the file; its suffix decides between LibRaw and the reader of a plugin.
+    path : the file; its suffix decides between a registered reader and LibRaw.
     size : target size in pixels, (height, width) or one number for both; see `resize_area`. None keeps the size.
-    half_size : make one pixel of each 2 x 2 samples of the mosaic instead of demosaicing: half the size, much faster.
-    highlights : what becomes of values above 1. Where the sensor saturates, red and blue exceed 1 by their gains.
+    half_size : average each 2 x 2 cell of the mosaic into one pixel instead of demosaicing: half the size, much faster.
+    highlights : how values above 1 are treated. Where the sensor saturates, red and blue equal their gain.
         ``"clip"``: all values are clipped to [0, 1], so that saturated areas are neutral white as in the camera's own
         picture; if a gain is less than 1, all are first divided by the smallest. ``"keep"``: values up to the largest
         gain are kept. ``"scale"``: all values are divided by the largest gain; nothing is lost and 1 is the largest
         value that can occur, but green saturates below 1.
-    white_balance : gains of R, G, B instead of those in the file; only their ratios to green matter.
+    white_balance : gains of R, G, B that replace those of the file; only their ratios to green matter.
 
     Returns
     -------
-    Image, float32 H x W x 3, not below 0, whose ``shot`` says what the file says of camera, exposure and the
-    gains applied.
+    Image, float32 H x W x 3, not below 0. Its ``shot`` holds camera and exposure as the file records them, and the
+    gains that were applied.
 
     Raises
     ------
@@ -71,27 +73,29 @@ def read_raw(
     WhiteBalanceError
         If the RAW file has no usable white balance and `white_balance` is not given.
     InputError
-        If a parameter is not as above, or `size` is larger than the image.
+        If a parameter is invalid, or `size` is larger than the image.
 
     Notes
     -----
-    LibRaw demosaics in OpenMP threads, which deadlock in a worker that was forked after their first use: decode in
-    spawned workers, such as joblib's.
+    LibRaw demosaics in OpenMP threads, which deadlock in a process that was forked after they were first used: decode
+    in spawned workers, such as joblib's.
     """
     source = check_file(path)
     if highlights not in get_args(Highlights):
         raise InputError(f"highlights: expected one of {', '.join(get_args(Highlights))}, got {highlights!r}.")
-    gains = None if white_balance is None else _checked_gains(white_balance)
+    gains = None if white_balance is None else _parse_gains(white_balance)
     target = None if size is None else check_size(size)
-    image = _from_plugin(source, half_size, highlights, gains)
-    if image is None:
-        image = _from_raw(source, half_size, highlights, gains)
+    reader = raw_readers().get(source.suffix.lower())
+    if reader is None:
+        image = _read_by_libraw(source, half_size, highlights, gains)
+    else:
+        image = _read_registered(reader, source, half_size, highlights, gains)
     return image if target is None else resize_area(image, target)
 
 
 @contextmanager
 def open_raw(source: Path) -> Iterator[Any]:
-    """Open a RAW file as a `rawpy.RawPy`; whatever LibRaw raises in the block becomes a `FileError`."""
+    """Open a RAW file as a `rawpy.RawPy`; errors that LibRaw raises in the block become `FileError`."""
     try:
         with rawpy.RawPy() as raw:
             raw.open_file(str(source))  # reads the header only, so that an absurd size costs nothing
@@ -102,34 +106,33 @@ def open_raw(source: Path) -> Iterator[Any]:
                 )
             yield raw
     except rawpy.LibRawError as error:
-        hint = (
-            " It has the suffix of a rendered image: use read_srgb." if source.suffix.lower() in SRGB_SUFFIXES else ""
-        )
-        hint = hint or " It is damaged, cut short or of an unknown kind."
-        raise FileError(f"{source}: LibRaw cannot read it: {_words(error)}.{hint}") from error
+        hint = "It is damaged, cut short or of an unknown kind."
+        if source.suffix.lower() in SRGB_SUFFIXES:
+            hint = "It has the suffix of a rendered image: use read_srgb."
+        raise FileError(f"{source}: LibRaw cannot read it: {_libraw_message(error)}. {hint}") from error
     except (MemoryError, rawpy.NotSupportedError) as error:
-        raise FileError(f"{source}: LibRaw cannot read it: {_words(error)}.") from error
+        raise FileError(f"{source}: LibRaw cannot read it: {_libraw_message(error)}.") from error
 
 
 def raw_shot(raw: Any, exif: Exif, source: Path, gains: Gains | None = None) -> Shot:
-    """What EXIF says of the shot behind an open RAW file, and where EXIF is silent LibRaw."""
+    """Return the `Shot` of an open RAW file by its EXIF; LibRaw's own fields fill what EXIF lacks."""
     make, model = exif.make, exif.model
     if make is None and model is None:
-        make, model = _camera_by_libraw(raw)
+        make, model = _camera_of_preview(raw)
     return Shot(
         name=source.stem,
         make=make,
         model=model,
-        iso=exif.iso or _positive(raw.other.iso_speed),
-        exposure_time=exif.exposure_time or _positive(raw.other.shutter_speed),
+        iso=exif.iso or _positive_or_none(raw.other.iso_speed),
+        exposure_time=exif.exposure_time or _positive_or_none(raw.other.shutter_speed),
         white_balance=gains,
     )
 
 
-def _from_plugin(source: Path, half_size: bool, highlights: Highlights, gains: Gains | None) -> Image | None:
-    image = read_by_plugin(source)
-    if image is None:
-        return None
+def _read_registered(
+    reader: Registered[RawReader], source: Path, half_size: bool, highlights: Highlights, gains: Gains | None
+) -> Image:
+    image = call_reader(reader, source)
     if gains is not None:
         kind = "TIFF" if source.suffix.lower() in TIFF_SUFFIXES else source.suffix
         raise InputError(f"{source}: a {kind} file is white-balanced already; white_balance is for RAW files.")
@@ -137,54 +140,57 @@ def _from_plugin(source: Path, half_size: bool, highlights: Highlights, gains: G
     return resize_area(image, (image.shape[0] // 2, image.shape[1] // 2)) if half_size else image
 
 
-def _from_raw(source: Path, half_size: bool, highlights: Highlights, gains: Gains | None) -> Image:
+def _read_by_libraw(source: Path, half_size: bool, highlights: Highlights, gains: Gains | None) -> Image:
     exif = read_exif(source)
     with open_raw(source) as raw:
-        check_samples(raw, source, exif.dng)
+        check_raw_samples(raw, source, exif.dng)
         gains = gains or _as_shot_gains(raw, exif, source)
         shot = raw_shot(raw, exif, source, gains)
         sizes = raw.sizes  # before demosaicing, which changes them
-        light = scale_layers(raw, half_size, gains, exif) if is_layers(raw) else demosaic(raw, half_size, gains)
+        if has_rgb_pixels(raw):
+            light = scale_linear_dng(raw, half_size, gains, exif)
+        else:
+            light = demosaic_by_libraw(raw, half_size, gains)
     white = {"clip": min(gains), "keep": 1.0, "scale": max(gains)}[highlights]
-    pixels = np.ascontiguousarray(upright(crop_box(light, sizes), sizes.flip)) / np.float32(white)
+    pixels = np.ascontiguousarray(upright(apply_crop_box(light, sizes), sizes.flip)) / np.float32(white)
     return Image(np.minimum(pixels, 1) if highlights == "clip" else pixels, shot)
 
 
 def _as_shot_gains(raw: Any, exif: Exif, source: Path) -> Gains:
-    """The white balance of the shot: DNG's AsShotNeutral, else what LibRaw found in the maker's notes."""
+    """Return the white balance of the shot: the DNG tag AsShotNeutral, else what LibRaw found in the maker's notes."""
     if exif.neutral and len(exif.neutral) == 3:
         gains = [1 / value for value in exif.neutral]
     else:
         gains = list(raw.camera_whitebalance)[:3]
-        if len(set(gains)) == 1:  # LibRaw's stand-in where it found none
+        if len(set(gains)) == 1:  # LibRaw's placeholder if it found none
             gains = [0.0, 0.0, 0.0]
-    if not _plausible(gains):
+    if not _are_plausible(gains):
         raise WhiteBalanceError(
-            f"{source}: carries no usable white balance (got {[float(f'{gain:.4g}') for gain in gains]}); give its "
-            "gains by white_balance=(r, g, b)."
+            f"{source}: carries no usable white balance (got {[float(f'{gain:.4g}') for gain in gains]}); pass its "
+            "gains as white_balance=(r, g, b)."
         )
-    return _per_green(gains)
+    return _relative_to_green(gains)
 
 
-def _checked_gains(gains: Sequence[float]) -> Gains:
-    if len(gains) != 3 or not _plausible(gains):
+def _parse_gains(gains: Sequence[float]) -> Gains:
+    if len(gains) != 3 or not _are_plausible(gains):
         raise InputError(f"white_balance: expected three positive gains (r, g, b), got {tuple(gains)}.")
-    return _per_green(gains)
+    return _relative_to_green(gains)
 
 
-def _plausible(gains: Sequence[float]) -> bool:
+def _are_plausible(gains: Sequence[float]) -> bool:
     if not all(math.isfinite(gain) and gain > 0 for gain in gains):
         return False
-    return max(gains) / min(gains) <= _LARGEST_GAIN
+    return max(gains) / min(gains) <= _MAX_GAIN_RATIO
 
 
-def _per_green(gains: Sequence[float]) -> Gains:
+def _relative_to_green(gains: Sequence[float]) -> Gains:
     red, green, blue = (float(gain) for gain in gains)
     return red / green, 1.0, blue / green
 
 
-def _camera_by_libraw(raw: Any) -> tuple[str | None, str | None]:
-    """Make and model: rawpy shows them only in the EXIF that LibRaw puts on an embedded JPEG that has none."""
+def _camera_of_preview(raw: Any) -> tuple[str | None, str | None]:
+    """Return make and model as LibRaw adds them to the EXIF of a preview without one; rawpy has no other access."""
     try:
         preview = raw.extract_thumb()
     except rawpy.LibRawError:
@@ -193,10 +199,10 @@ def _camera_by_libraw(raw: Any) -> tuple[str | None, str | None]:
     return exif.make, exif.model
 
 
-def _positive(number: float) -> float | None:
+def _positive_or_none(number: float) -> float | None:
     return float(number) if math.isfinite(number) and number > 0 else None
 
 
-def _words(error: BaseException) -> str:
+def _libraw_message(error: BaseException) -> str:
     text = error.args[0] if error.args else type(error).__name__
     return (text.decode(errors="replace") if isinstance(text, bytes) else str(text)).rstrip(".")

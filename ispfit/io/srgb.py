@@ -1,4 +1,4 @@
-"""Reading srgb: what a camera made of its raw."""
+"""Read srgb images: the camera's own renderings."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from PIL import UnidentifiedImageError
 from ispfit.errors import FileError, InputWarning
 from ispfit.images import FloatImage, Image, Shot
 from ispfit.io.exif import Exif, read_exif
-from ispfit.io.jpeg import check_jpeg, check_seams
+from ispfit.io.jpeg_damage import check_jpeg_data, check_seams
 from ispfit.io.listing import RAW_SUFFIXES, TIFF_SUFFIXES, check_file
 from ispfit.io.orientation import FLIP_OF_ORIENTATION, upright
 from ispfit.io.profiles import adobe_to_srgb, apply_profile
 from ispfit.io.raw import open_raw, raw_shot
-from ispfit.io.tiff import check_strips, read_deep_tiff
+from ispfit.io.tiff import check_deflated_strips, read_16_bit_tiff
 from ispfit.resize import Size, check_size, reduce_image
 
 __all__ = ["read_srgb"]
@@ -33,47 +33,47 @@ _PIL_ERRORS = (OSError, ValueError, TypeError, LookupError, ArithmeticError, Syn
 def read_srgb(path: str | os.PathLike[str], *, size: Size | None = None) -> Image:
     """Read a rendered image: JPEG, PNG, TIFF, or the preview that is embedded in a RAW file.
 
-    The picture is turned upright as its EXIF says (a preview that does not say is turned as its RAW file is). Grey
-    becomes three equal channels, transparency is dropped, CMYK is converted. A picture with an embedded colour
-    profile that is not sRGB, or marked as Adobe RGB by its EXIF, is converted to sRGB with an `InputWarning`.
+    The picture is turned upright by its EXIF orientation (a preview without one is turned like its RAW file). Grey
+    becomes three equal channels, transparency is dropped, CMYK is converted. A picture that has an embedded colour
+    profile other than sRGB, or whose EXIF marks it as Adobe RGB, is converted to sRGB with an `InputWarning`.
 
     Parameters
     ----------
-    path : the file; a suffix among `RAW_SUFFIXES` asks for the embedded preview.
+    path : the file; if its suffix is among `RAW_SUFFIXES`, the embedded preview is read.
     size : target size in pixels, (height, width) or one number for both, reached by averaging areas in linear
         light; see `resize_area`. None keeps the size.
 
     Returns
     -------
-    Image, float32 H x W x 3 in [0, 1]: 8-bit codes / 255 (16-bit TIFF: / 65535); its ``shot`` says what EXIF says.
+    Image, float32 H x W x 3 in [0, 1]: 8-bit codes / 255, 16-bit codes / 65535. Its ``shot`` is filled from EXIF.
 
     Raises
     ------
     FileError
-        If the file cannot be read, is damaged or not such an image, or the RAW file has no preview.
+        If the file cannot be read, is damaged, is not such an image, or is a RAW file without a preview.
     InputError
         If `size` is larger than the image.
     """
     source = check_file(path)
     target = None if size is None else check_size(size)
-    image = _from_preview(source) if source.suffix.lower() in RAW_SUFFIXES else _from_picture(source)
+    image = _read_preview(source) if source.suffix.lower() in RAW_SUFFIXES else _read_picture(source)
     return image if target is None else reduce_image(image, target, linear=False)
 
 
-def _from_picture(source: Path) -> Image:
+def _read_picture(source: Path) -> Image:
     exif = read_exif(source)
     shot = Shot(source.stem, exif.make, exif.model, exif.iso, exif.exposure_time)
     flip = FLIP_OF_ORIENTATION[exif.orientation or 1]
-    deep = read_deep_tiff(source) if source.suffix.lower() in TIFF_SUFFIXES else None
-    return Image(_from_deep(*deep, source, flip) if deep else _decode(source, source, exif, flip), shot)
+    deep = read_16_bit_tiff(source) if source.suffix.lower() in TIFF_SUFFIXES else None
+    return Image(_convert_16_bit(*deep, source, flip) if deep else _decode(source, source, exif, flip), shot)
 
 
-def _from_preview(source: Path) -> Image:
+def _read_preview(source: Path) -> Image:
     with open_raw(source) as raw:
         try:
             preview = raw.extract_thumb()
         except (rawpy.LibRawNoThumbnailError, rawpy.LibRawUnsupportedThumbnailError) as error:
-            raise FileError(f"{source}: has no embedded picture of the camera; give its JPEG instead.") from error
+            raise FileError(f"{source}: has no embedded picture of the camera; use its JPEG instead.") from error
         shot, flip = raw_shot(raw, read_exif(source), source), raw.sizes.flip
     if preview.format == rawpy.ThumbFormat.BITMAP:
         return Image(upright(_three_channels(preview.data), flip), shot)
@@ -82,8 +82,8 @@ def _from_preview(source: Path) -> Image:
     return Image(_decode(preview.data, source, exif, flip), shot)
 
 
-def _from_deep(codes: npt.NDArray[np.uint16], profile: bytes | None, source: Path, flip: int) -> FloatImage:
-    """16-bit codes as srgb; a profile that is not sRGB is applied at 8 bits, more than which no converter takes."""
+def _convert_16_bit(codes: npt.NDArray[np.uint16], profile: bytes | None, source: Path, flip: int) -> FloatImage:
+    """Return 16-bit codes as upright srgb; a profile other than sRGB is applied at 8 bits, the most that Pillow can."""
     shallow = PILImage.fromarray((codes / 257).round().astype(np.uint8))
     converted = np.asarray(apply_profile(shallow, profile, source))
     same = np.array_equal(converted, np.asarray(shallow))
@@ -91,7 +91,7 @@ def _from_deep(codes: npt.NDArray[np.uint16], profile: bytes | None, source: Pat
 
 
 def _decode(picture: Path | bytes, source: Path, exif: Exif, flip: int) -> FloatImage:
-    """The pixels of a picture, in sRGB and upright."""
+    """Decode a file, or the bytes of one, to upright pixels in sRGB."""
     colors, profile, turned = _open_picture(picture, source)
     pixels = _three_channels(np.asarray(colors if colors.mode == "I;16" else apply_profile(colors, profile, source)))
     if exif.interoperability == "R03" and not profile:
@@ -101,16 +101,16 @@ def _decode(picture: Path | bytes, source: Path, exif: Exif, flip: int) -> Float
 
 
 def _open_picture(picture: Path | bytes, source: Path) -> tuple[PILImage.Image, bytes | None, bool]:
-    """Decode by Pillow: the picture in mode RGB, L, CMYK or I;16, its ICC profile, and whether it is upright."""
+    """Return the picture in mode RGB, L, CMYK or I;16, its ICC profile, and whether Pillow turned it upright."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about sizes that it does not refuse, and EXIF, which it need not read
+            warnings.simplefilter("ignore")  # large sizes that Pillow accepts, and broken EXIF
             with PILImage.open(
                 io.BytesIO(picture) if isinstance(picture, bytes) else picture, formats=_FORMATS
             ) as file:
-                _check(file, picture, source)
-                file.load()  # which turns TIFF files upright, and no others
-                return _plain(file, source), file.info.get("icc_profile"), file.format == "TIFF"
+                _check_damage(file, picture, source)
+                file.load()  # turns TIFF files upright, but no others
+                return _to_supported_mode(file, source), file.info.get("icc_profile"), file.format == "TIFF"
     except FileError:
         raise
     except UnidentifiedImageError as error:
@@ -119,28 +119,28 @@ def _open_picture(picture: Path | bytes, source: Path) -> tuple[PILImage.Image, 
         raise FileError(f"{source}: the image cannot be decoded: {str(error).rstrip('.')}.") from error
 
 
-def _check(file: PILImage.Image, picture: Path | bytes, source: Path) -> None:
-    """Look for damage of which Pillow says nothing."""
+def _check_damage(file: PILImage.Image, picture: Path | bytes, source: Path) -> None:
+    """Raise a `FileError` if the file has damage that Pillow does not report."""
     if file.format == "JPEG":
-        _check_jpeg(file, picture if isinstance(picture, bytes) else picture.read_bytes(), source)
+        _check_jpeg_damage(file, picture if isinstance(picture, bytes) else picture.read_bytes(), source)
     elif file.format == "TIFF" and isinstance(picture, Path):
-        check_strips(picture)
+        check_deflated_strips(picture)
     elif file.format == "PNG" and isinstance(picture, Path):
-        with PILImage.open(picture, formats=["PNG"]) as again:
-            again.verify()  # the checksums
+        with PILImage.open(picture, formats=["PNG"]) as unread:
+            unread.verify()  # the checksums; needs a file that was not decoded yet
 
 
-def _check_jpeg(file: PILImage.Image, data: bytes, source: Path) -> None:
-    check_jpeg(data, source)
+def _check_jpeg_damage(file: PILImage.Image, data: bytes, source: Path) -> None:
+    check_jpeg_data(data, source)
     layers = getattr(file, "layer", [])
     if file.mode != "RGB" or not layers or getattr(file, "info", {}).get("progressive"):
-        return  # a progressive file is coded in several passes: a shift has no seam
-    with PILImage.open(io.BytesIO(data), formats=["JPEG"]) as again:
-        again.draft("YCbCr", again.size)
-        check_seams(np.asarray(again), (8 * layers[0][2], 8 * layers[0][1]), source)
+        return  # a progressive file is coded in several passes: a shift leaves no seam
+    with PILImage.open(io.BytesIO(data), formats=["JPEG"]) as planes:
+        planes.draft("YCbCr", planes.size)
+        check_seams(np.asarray(planes), (8 * layers[0][2], 8 * layers[0][1]), source)
 
 
-def _plain(picture: PILImage.Image, source: Path) -> PILImage.Image:
+def _to_supported_mode(picture: PILImage.Image, source: Path) -> PILImage.Image:
     if picture.mode in {"RGB", "L", "CMYK"}:
         return picture.copy()
     if picture.mode in {"1", "LA", "La"}:
@@ -153,5 +153,6 @@ def _plain(picture: PILImage.Image, source: Path) -> PILImage.Image:
 
 
 def _three_channels(codes: npt.NDArray[np.uint8 | np.uint16]) -> FloatImage:
+    """Scale the codes of a colour or grey picture to [0, 1], H x W x 3."""
     pixels = codes.astype(np.float32) / np.float32(np.iinfo(codes.dtype).max)
     return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)

@@ -1,4 +1,4 @@
-"""Writing images: linear data as TIFF, srgb as JPEG or PNG."""
+"""Write images: raw as linear TIFF, srgb as JPEG or PNG."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ def write_linear(
 
     Parameters
     ----------
-    path : ``.tif`` or ``.tiff``, replaced if it exists; nothing half-written is left under this name.
-    image : floats H x W x 3 in [0, 1]; make and model of a `shot` that it carries are written too.
-    dtype : ``"uint16"``: values * 65535, rounded, an error of at most 8e-6. ``"float32"``: exact; then any finite
-        values are allowed, such as those above 1 that ``read_raw(highlights="keep")`` gives.
+    path : ``.tif`` or ``.tiff``; replaced if it exists, and never left half-written.
+    image : floats H x W x 3 in [0, 1]; if it has a `shot`, its make and model are written too.
+    dtype : ``"uint16"``: values * 65535, rounded, an error of at most 8e-6. ``"float32"``: exact, and
+        any finite values are allowed, such as those above 1 that ``read_raw(highlights="keep")`` returns.
 
     Raises
     ------
     FileError
         If the file cannot be written.
     InputError
-        If the image, the suffix or `dtype` is not as above.
+        If the image, the suffix or `dtype` is invalid.
     """
-    final = _with_suffix(path, TIFF_SUFFIXES)
+    final = _check_suffix(path, TIFF_SUFFIXES)
     if dtype == "uint16":
         pixels = np.round(np.clip(check_image(image, "image"), 0, 1) * 65535).astype(np.uint16)
     elif dtype == "float32":
@@ -62,29 +62,29 @@ def write_linear(
             pixels,
             photometric="rgb",
             compression="zlib",
-            predictor=dtype == "uint16",  # of floats it needs another package
+            predictor=dtype == "uint16",  # for floats it needs another package
             metadata=None,
             extratags=names,
         )
 
 
 def write_srgb(path: str | os.PathLike[str], image: npt.NDArray[np.floating], *, quality: int = 95) -> None:
-    """Write srgb as JPEG (4:4:4) or PNG, 8 bits a channel, marked as sRGB, with the camera's name and the exposure.
+    """Write srgb as JPEG (4:4:4) or PNG with 8 bits per channel, marked as sRGB, with camera and exposure in its EXIF.
 
     Parameters
     ----------
-    path : ``.jpg``, ``.jpeg`` or ``.png``, replaced if it exists; nothing half-written is left under this name.
-    image : floats H x W x 3 in [0, 1], sRGB-encoded; a `shot` that it carries goes into the EXIF.
-    quality : of the JPEG, 1 to 100.
+    path : ``.jpg``, ``.jpeg`` or ``.png``; replaced if it exists, and never left half-written.
+    image : floats H x W x 3 in [0, 1], sRGB-encoded; if it has a `shot`, that goes into the EXIF.
+    quality : of a JPEG, 1 to 100.
 
     Raises
     ------
     FileError
         If the file cannot be written.
     InputError
-        If the image, the suffix or `quality` is not as above.
+        If the image, the suffix or `quality` is invalid.
     """
-    final = _with_suffix(path, _JPEG_SUFFIXES | {".png"})
+    final = _check_suffix(path, _JPEG_SUFFIXES | {".png"})
     if quality not in range(1, 101):
         raise InputError(f"quality: expected an integer from 1 to 100, got {quality!r}.")
     codes = np.round(np.clip(check_image(image, "image"), 0, 1) * 255).astype(np.uint8)
@@ -97,7 +97,7 @@ def write_srgb(path: str | os.PathLike[str], image: npt.NDArray[np.floating], *,
         iio.imwrite(temporary, np.asarray(codes), plugin="pillow", exif=exif, **options)
 
 
-def _with_suffix(path: str | os.PathLike[str], suffixes: frozenset[str]) -> Path:
+def _check_suffix(path: str | os.PathLike[str], suffixes: frozenset[str]) -> Path:
     final = Path(path)
     if final.suffix.lower() not in suffixes:
         raise InputError(f"path: expected a name that ends in {' or '.join(sorted(suffixes))}, got {final.name!r}.")

@@ -29,7 +29,7 @@ __all__ = [
 _BACKBONES = ("histpyramid", "mlp", "srcnn", "hypercolumn", "fcn", "parametric", "curve")
 _BUILTIN = {
     "ispfit_backbones": tuple(f"ispfit.backbones.{name}" for name in _BACKBONES),
-    "ispfit_raw_readers": ("ispfit.io.readers",),
+    "ispfit_raw_readers": ("ispfit.io.tiff",),
     "ispfit_datasets": ("ispfit.datasets.named",),
 }
 

@@ -1,4 +1,4 @@
-"""Files of one's own making for the tests of `ispfit.io`."""
+"""Synthetic files for the tests of `ispfit.io`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WriteShot = Callable[..., Path]
 
 @pytest.fixture
 def patches() -> npt.NDArray[np.float32]:
-    """A picture that tells its colours and its way up: red on the left, green at the top right, blue below it."""
+    """A picture whose colours show its orientation: red on the left, green at the top right, blue below it."""
     rgb = np.full((64, 96, 3), 0.1, np.float32)
     rgb[:, :48, 0], rgb[:32, 48:, 1], rgb[32:, 48:, 2] = 0.4, 0.5, 0.6
     return rgb

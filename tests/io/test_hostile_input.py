@@ -1,9 +1,9 @@
-"""Files that are broken or made to harm: each ends in an error that names it, or in a right image.
+"""Damaged and malicious files: reading one raises an error that names the file, or returns a right image.
 
-320 files are damaged by a seeded fuzzer and read in a worker process, as the commands do. What no reader can know is
-left out of "right": the header of an uncompressed file has no checksum, nor have its samples, so that damage there may
-change some samples, or the numbers that apply to all of them; and some bits of a JPEG shift the rest of its picture in
-colour without a trace (see `check_seams`).
+A seeded fuzzer damages 320 files, which are read in a worker process like those of the commands. "Right" allows for
+damage that no reader can detect. Neither the header nor the samples of an uncompressed file have a checksum: damage may
+change some samples, or the levels that apply to all of them. Some bits of a JPEG shift the colours of the rest of the
+picture without a trace (see `check_seams`).
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from ispfit.errors import FileError, IspfitError, WhiteBalanceError
 from ispfit.io import find_files, read_raw, read_srgb
 from ispfit.io.dng import XTRANS, make_mosaic, write_dng
 from ispfit.io.exif import read_exif
-from ispfit.io.jpeg import check_seams
+from ispfit.io.jpeg_damage import check_seams
 from ispfit.jobs import run_jobs
 
 KINDS = ["bayer.dng", "bayer.nef", "linear.dng", "x-trans.dng", "raw.tif", "picture.jpg", "picture.png", "zip.tif"]
 DAMAGES = ["truncated", "zeroed", "overwritten", "flipped"]
-EACH = 10
-SHIFTED_UNSEEN = 0.06  # share of the JPEG files damaged inside that may be wrong unseen; measured on 900: 0.037
+FILES_PER_CASE = 10
+MAX_UNDETECTED_SHARE = 0.06  # of JPEG files with damaged data, read as wrong pictures; measured on 900 files: 0.037
 
 
 def read(path: Path) -> Any:
@@ -43,7 +43,7 @@ def read(path: Path) -> Any:
 
 
 def judge(job: tuple[Path, Path, bool]) -> str:
-    """What reading a damaged file came to; runs in a worker."""
+    """Classify the result of reading a damaged file; runs in a worker."""
     damaged, good, in_header = job
     try:
         image = np.asarray(read(damaged))
@@ -60,7 +60,7 @@ def judge(job: tuple[Path, Path, bool]) -> str:
 
 
 def damage(data: bytes, kind: str, rng: random.Random) -> tuple[bytes, int]:
-    """Damaged bytes, and where the damage begins."""
+    """Return the damaged bytes and the position at which the damage begins."""
     broken, at = bytearray(data), rng.randrange(len(data))
     length = min(rng.randrange(8, 600), len(data) - at)
     if kind == "truncated":
@@ -94,7 +94,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: folder / name for name in KINDS}
 
 
-@pytest.mark.parametrize("each", [EACH, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("each", [FILES_PER_CASE, pytest.param(300, marks=pytest.mark.slow)])
 def test_a_damaged_file_is_an_error_or_a_right_image(good: dict[str, Path], tmp_path: Path, each: int) -> None:
     rng, jobs, kinds = random.Random(0), [], []
     for name, source in good.items():
@@ -112,9 +112,9 @@ def test_a_damaged_file_is_an_error_or_a_right_image(good: dict[str, Path], tmp_
     assert outcome.failures == [], "no crash and no hang"
     count = Counter(zip(kinds, outcome.results, strict=True))
     wrong = {case: number for case, number in count.items() if case[1] not in {"error", "right", "plausible"}}
-    unseen = sum(wrong.pop((("picture.jpg", kind), "wrong"), 0) for kind in ("zeroed", "flipped", "overwritten"))
+    undetected = sum(wrong.pop((("picture.jpg", kind), "wrong"), 0) for kind in ("zeroed", "flipped", "overwritten"))
     assert wrong == {}
-    assert unseen <= SHIFTED_UNSEEN * 3 * each + 1
+    assert undetected <= MAX_UNDETECTED_SHARE * 3 * each + 1
     assert sum(number for case, number in count.items() if case[1] == "error") > len(jobs) / 3
 
 
@@ -129,7 +129,7 @@ def test_a_damaged_crw_is_an_error_or_an_image(shared_data: Path, tmp_path: Path
     assert set(run_jobs(judge, jobs, jobs=1, time_limit=120).results) <= {"error", "plausible"}
 
 
-# -- damage of which decoders say nothing
+# -- damage that decoders do not report
 
 
 @pytest.mark.parametrize("name", ["zip.tif", "picture.png"])
@@ -163,7 +163,7 @@ def test_a_jpeg_whose_colours_shift_from_some_block_on_is_damaged(tmp_path: Path
     shifted = planes.reshape(16, 8, 24, 8, 3).transpose(0, 2, 1, 3, 4).reshape(-1, 8, 8, 3).copy()
     shifted[7 * 24 + 10 :, :, :, 0] += 12
     shifted = shifted.reshape(16, 24, 8, 8, 3).transpose(0, 2, 1, 3, 4).reshape(128, 192, 3)
-    with pytest.raises(FileError, match="the JPEG is damaged: from some place on its colours are shifted"):
+    with pytest.raises(FileError, match="the JPEG is damaged: its colours are shifted from one block to the end"):
         check_seams(shifted.astype(np.uint8), (8, 8), tmp_path)
 
 
@@ -217,7 +217,7 @@ def test_an_absurd_size_takes_no_memory(good: dict[str, Path], tmp_path: Path, n
 
 
 def peak_of_reading(path: Path) -> int:
-    """Bytes by which the worker grew at its peak; the file must be refused."""
+    """Return the bytes by which the worker grew at its peak; the file must be refused."""
     import resource
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

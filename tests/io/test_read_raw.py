@@ -266,7 +266,7 @@ def test_a_frame_without_a_picture_is_an_error(write_shot: Any) -> None:
 
 def test_levels_that_leave_no_range_are_an_error(patches: Any, write_shot: Any) -> None:
     path = write_shot(patches, black_level=600, white_level=500)
-    with pytest.raises(FileError, match="white level 500 is not above its black 600"):
+    with pytest.raises(FileError, match="white level 500 is not above its black level 600"):
         read_raw(path)
 
 

@@ -1,4 +1,4 @@
-"""`read_srgb`: what the camera made of it, upright and in sRGB, from any of its files."""
+"""`read_srgb`: the camera's own picture, upright and in sRGB, from any of its files."""
 
 from __future__ import annotations
 
@@ -252,7 +252,7 @@ def test_a_preview_that_is_upright_already_is_left_alone(write_shot: Any, patche
 
 
 def test_a_raw_file_without_a_preview_says_so(write_shot: Any, patches: Any) -> None:
-    with pytest.raises(FileError, match=r"shot\.dng: has no embedded picture of the camera; give its JPEG instead\."):
+    with pytest.raises(FileError, match=r"shot\.dng: has no embedded picture of the camera; use its JPEG instead\."):
         read_srgb(write_shot(patches))
 
 

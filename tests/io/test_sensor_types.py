@@ -12,8 +12,8 @@ import rawpy
 
 from ispfit.errors import FileError
 from ispfit.io import read_raw
-from ispfit.io.damage import check_samples
 from ispfit.io.dng import CFA_PATTERNS, XTRANS, make_mosaic, write_dng
+from ispfit.io.raw_damage import check_raw_samples
 
 NEUTRAL, GAINS = (0.5, 1.0, 0.7), (2.0, 1.0, 1 / 0.7)
 
@@ -100,16 +100,16 @@ def test_a_monochrome_file_is_refused(tmp_path: Path) -> None:
     write_dng(tmp_path / "a.dng", encode(field((64, 96)), 512, 16383)[..., 0])
     data = (tmp_path / "a.dng").read_bytes()
     (tmp_path / "a.dng").write_bytes(data.replace((32803).to_bytes(2, "little"), (34892).to_bytes(2, "little"), 1))
-    with pytest.raises(FileError, match=r"a\.dng: expected a sensor of three colours, got a monochrome one; it has no"):
+    with pytest.raises(FileError, match=r"a\.dng: expected a sensor of three colours, got a monochrome sensor, which"):
         read_raw(tmp_path / "a.dng")
 
 
 def test_four_colours_and_stacked_layers_are_refused() -> None:
     stacked = SimpleNamespace(raw_type=rawpy.RawType.Stack)
     with pytest.raises(FileError, match=r"a\.x3f: expected a sensor mosaic or a linear DNG; .* \(Foveon\) .* not supp"):
-        check_samples(stacked, Path("a.x3f"), dng=False)
+        check_raw_samples(stacked, Path("a.x3f"), dng=False)
     four = SimpleNamespace(
         raw_type=rawpy.RawType.Flat, num_colors=4, color_desc=b"CMYG", raw_pattern=np.zeros((2, 2), np.uint8)
     )
-    with pytest.raises(FileError, match=r"a\.crw: expected a sensor of three colours, got one of 4"):
-        check_samples(four, Path("a.crw"), dng=False)
+    with pytest.raises(FileError, match=r"a\.crw: expected a sensor of three colours, got a sensor of 4 colours"):
+        check_raw_samples(four, Path("a.crw"), dng=False)

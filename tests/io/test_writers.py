@@ -128,7 +128,7 @@ def test_a_full_disk_leaves_the_old_file(
 
     write = write_linear if name == "a.tif" else write_srgb
     (tmp_path / name).write_text("old")
-    monkeypatch.setattr("os.fsync", fill_up)  # where a delayed allocation is found wanting
+    monkeypatch.setattr("os.fsync", fill_up)  # a file system with delayed allocation reports a full disk here
     with pytest.raises(FileError, match=rf"{name}: cannot be written: No space left on device\."):
         write(tmp_path / name, image)
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [(name, "old")]

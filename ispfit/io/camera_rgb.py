@@ -1,4 +1,4 @@
-"""From the samples of an open RAW file to white-balanced camera RGB."""
+"""Compute white-balanced camera RGB from the samples of an open RAW file."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import rawpy
 
 from ispfit.io.exif import Exif
 
-__all__ = ["crop_box", "demosaic", "is_layers", "scale_layers"]
+__all__ = ["apply_crop_box", "demosaic_by_libraw", "has_rgb_pixels", "scale_linear_dng"]
 
-_XTRANS_LEAST = 512  # pixels: LibRaw's own method for X-Trans fails on images smaller than its tile
+_MIN_XTRANS_SIDE_PX = 512  # LibRaw's own method for X-Trans fails on images smaller than its tile
 
 
-def is_layers(raw: Any) -> bool:
-    """Whether each pixel has all its colours already, as in a linear DNG."""
+def has_rgb_pixels(raw: Any) -> bool:
+    """Return whether each pixel already has all of its colours, as in a linear DNG."""
     return bool(raw.raw_type != rawpy.RawType.Flat)
 
 
-def demosaic(raw: Any, half_size: bool, gains: Sequence[float]) -> npt.NDArray[np.float32]:
-    """White-balanced camera RGB of the visible area, H x W x 3; each channel saturates at its gain."""
+def demosaic_by_libraw(raw: Any, half_size: bool, gains: Sequence[float]) -> npt.NDArray[np.float32]:
+    """Return white-balanced camera RGB of the visible area, H x W x 3; each channel saturates at its gain."""
     range_of_channel = raw.white_level - np.array(raw.black_level_per_channel, float)
     # LibRaw scales all channels by the range of the one with the lowest black.
     multipliers = np.array([*gains, gains[1]]) * (range_of_channel.max() / range_of_channel)
-    small_xtrans = raw.raw_pattern.shape == (6, 6) and min(raw.sizes.height, raw.sizes.width) < _XTRANS_LEAST
+    small_xtrans = raw.raw_pattern.shape == (6, 6) and min(raw.sizes.height, raw.sizes.width) < _MIN_XTRANS_SIDE_PX
     codes = raw.postprocess(
         gamma=(1, 1),
         no_auto_bright=True,
@@ -43,8 +43,8 @@ def demosaic(raw: Any, half_size: bool, gains: Sequence[float]) -> npt.NDArray[n
     return np.asarray(codes, np.float32) * np.float32(multipliers.max() / 65535)
 
 
-def scale_layers(raw: Any, half_size: bool, gains: Sequence[float], exif: Exif) -> npt.NDArray[np.float32]:
-    """`demosaic` of a linear DNG, which needs none: black and white level of each channel, and the gains."""
+def scale_linear_dng(raw: Any, half_size: bool, gains: Sequence[float], exif: Exif) -> npt.NDArray[np.float32]:
+    """Return the same as `demosaic_by_libraw` for a linear DNG, which only needs its levels and gains applied."""
     codes = np.asarray(raw.raw_image_visible[..., :3], np.float32)
     if half_size:
         height, width = (side // 2 for side in codes.shape[:2])
@@ -55,14 +55,14 @@ def scale_layers(raw: Any, half_size: bool, gains: Sequence[float], exif: Exif) 
     return np.asarray(light * np.array(gains, np.float32), np.float32)
 
 
-def _white_levels(exif: Exif, libraw: int, black: npt.NDArray[np.float32]) -> Sequence[float]:
-    """Of each channel; LibRaw knows but one."""
+def _white_levels(exif: Exif, libraw_level: int, black: npt.NDArray[np.float32]) -> Sequence[float]:
+    """Return the white level of each channel by EXIF, or LibRaw's single level if EXIF has no valid ones."""
     levels = exif.white_levels or ()
-    return levels if len(levels) == 3 and all(np.array(levels) > black) else [libraw] * 3
+    return levels if len(levels) == 3 and all(np.array(levels) > black) else [libraw_level] * 3
 
 
-def crop_box(image: npt.NDArray[np.float32], sizes: Any) -> npt.NDArray[np.float32]:
-    """Cut the camera's crop box, which LibRaw counts from the full frame, out of the visible area."""
+def apply_crop_box(image: npt.NDArray[np.float32], sizes: Any) -> npt.NDArray[np.float32]:
+    """Cut the camera's crop box out of the visible area; LibRaw counts the box from the corner of the full frame."""
     top, left = sizes.crop_top_margin - sizes.top_margin, sizes.crop_left_margin - sizes.left_margin
     height, width = sizes.crop_height, sizes.crop_width
     inside = top >= 0 and left >= 0 and top + height <= sizes.height and left + width <= sizes.width
