@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import re
+import runpy
 import sys
 import tomllib
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
@@ -26,14 +28,11 @@ def code_blocks(page: Path) -> str:
 
 def test_the_readme_s_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    files = make_camera_roll("shots", 6, image_size=(64, 96), random_state=0)
-    for raw, srgb in files[:1]:
-        for path in (raw, srgb):
-            path.rename(Path("shots") / f"shot000{path.suffix}")
-    program = code_blocks(ROOT / "README.md").replace("size=512", "size=32")
+    make_camera_roll("shots", 6, image_size=(192, 288), random_state=0)  # large enough to be registered
+    program = code_blocks(ROOT / "README.md").replace("size=512", "size=64")
     exec(compile(program, "README.md", "exec"), {"__name__": "its_module"})
     with PILImage.open("rendered.jpg") as picture:
-        assert picture.size in {(96, 64), (64, 96)}
+        assert picture.size in {(288, 192), (192, 288)}
     assert Path("derendered.tif").exists()
     assert Path("camera.ispfit").exists()
 
@@ -77,6 +76,21 @@ def test_the_page_on_model_selection_shows_what_was_run() -> None:
         for row in csv.DictReader(file):
             first, second = (f"{row[name]} ± {row[f'{name}_error']}" for name in ("forward", "inverse"))
             assert f"| {row['backbone__bins']} | {row['learning_rate']} | {first} | {second} |" in page
+
+
+def test_the_diagrams_are_what_the_script_draws() -> None:
+    drawings: dict[str, str] = runpy.run_path(str(ROOT / "docs" / "draw.py"))["drawings"]()
+    assert set(drawings) == {path.name for path in (ROOT / "docs").glob("*.svg")}
+    for name, svg in drawings.items():
+        message = f"docs/{name} is out of date; run `python docs/draw.py`"
+        assert (ROOT / "docs" / name).read_text(encoding="utf-8") == svg, message
+        assert ET.fromstring(svg).tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def test_every_diagram_stands_on_a_page() -> None:
+    pages = "".join(page.read_text(encoding="utf-8") for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+    for path in (ROOT / "docs").glob("*.svg"):
+        assert f"{path.name})" in pages
 
 
 @pytest.mark.parametrize("name", list_backbones())
