@@ -7,7 +7,7 @@ equal.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import click
@@ -25,6 +25,18 @@ __all__ = [
 ]
 
 _Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def combine(*options: _Decorator) -> _Decorator:
+    """Return one decorator that applies several; ``--help`` lists their options in this order."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
 
 _TRAINING: dict[str, dict[str, Any]] = {
     "max_steps": {
@@ -66,22 +78,6 @@ _TRAINING: dict[str, dict[str, Any]] = {
 }
 """The options of `training_options`, by the name of the `ispfit.ISPModel` parameter that each sets."""
 
-_DEVICE: list[_Decorator] = [
-    click.option(
-        "--device",
-        default="auto",
-        show_default=True,
-        help="Compute on this device: auto (a GPU if there is one), cpu, cuda, cuda:1, ...",
-    ),
-    click.option(
-        "--precision",
-        type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
-        default="auto",
-        show_default=True,
-        help="Set the precision of the convolutions. auto is mixed precision on a GPU and fp32 on a CPU.",
-    ),
-]
-
 
 def training_options(**defaults: Any) -> _Decorator:
     """Return a decorator that adds the training options of `ispfit.ISPModel`.
@@ -103,13 +99,8 @@ def training_options(**defaults: Any) -> _Decorator:
     for name, default in defaults.items():
         settings[name]["default"] = default
     return combine(
-        [click.option(f"--{name.replace('_', '-')}", show_default=True, **each) for name, each in settings.items()]
+        *(click.option(f"--{name.replace('_', '-')}", show_default=True, **each) for name, each in settings.items())
     )
-
-
-def device_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--device`` and ``--precision``."""
-    return combine(_DEVICE)(command)
 
 
 def jobs_option(help_text: str, default: int | None = None) -> _Decorator:
@@ -125,7 +116,24 @@ def json_option(help_text: str) -> _Decorator:
     return click.option("--json", "as_json", is_flag=True, help=help_text)
 
 
-_SIZE: list[_Decorator] = [
+device_options = combine(
+    click.option(
+        "--device",
+        default="auto",
+        show_default=True,
+        help="Compute on this device: auto (a GPU if there is one), cpu, cuda, cuda:1, ...",
+    ),
+    click.option(
+        "--precision",
+        type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+        default="auto",
+        show_default=True,
+        help="Set the precision of the convolutions. auto is mixed precision on a GPU and fp32 on a CPU.",
+    ),
+)
+"""Adds ``--device`` and ``--precision``."""
+
+size_options = combine(
     click.option(
         "--size",
         type=click.IntRange(16),
@@ -141,17 +149,12 @@ _SIZE: list[_Decorator] = [
         is_flag=True,
         help="Take RAW and JPEG to show the same field of view; do not register them.",
     ),
-]
+)
+"""Adds ``--size``, ``--full-size`` and ``--no-register``: how RAW files become pairs."""
 
-
-def size_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--size``, ``--full-size`` and ``--no-register``: how RAW files become pairs."""
-    return combine(_SIZE)(command)
-
-
-_READING: list[_Decorator] = [
+reading_options = combine(
     click.option("--split", metavar="NAME", help="Use only the pairs of this split of a pairs.csv, such as train."),
-    *_SIZE,
+    size_options,
     click.option(
         "--crop",
         nargs=4,
@@ -159,13 +162,9 @@ _READING: list[_Decorator] = [
         metavar="LEFT TOP RIGHT BOTTOM",
         help="Use only this part of each image. The edges are fractions of its width and height, from 0 to 1.",
     ),
-    jobs_option("Read files in this number of processes."),
-]
-
-
-def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--split``, ``--size``, ``--full-size``, ``--no-register``, ``--crop`` and ``--jobs``."""
-    return combine(_READING)(command)
+    jobs_option("Read files in N processes."),
+)
+"""Adds ``--split``, ``--size``, ``--full-size``, ``--no-register``, ``--crop`` and ``--jobs``: which pairs to read."""
 
 
 def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
@@ -196,14 +195,3 @@ def known_settings(settings: dict[str, Any], parameters: dict[str, Any], backbon
                 f"--set: backbone {backbone} has no parameter {name!r}; it has {', '.join(parameters)}."
             )
     return settings
-
-
-def combine(options: Sequence[_Decorator]) -> _Decorator:
-    """Return one decorator that applies several; ``--help`` lists their options in this order."""
-
-    def add(command: Callable[..., Any]) -> Callable[..., Any]:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return add
