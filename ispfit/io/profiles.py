@@ -57,8 +57,8 @@ def apply_profile(picture: PILImage.Image, profile: bytes | None, source: Path) 
 
 def adobe_to_srgb(encoded: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Convert encoded Adobe RGB (1998) to encoded sRGB, H x W x 3 in [0, 1]; colours outside of sRGB are clipped."""
-    linear = (encoded**_ADOBE_GAMMA) @ _ADOBE_TO_SRGB.T
-    return linear_to_srgb(np.clip(linear, 0, 1)).astype(np.float32)
+    linear = (encoded**_ADOBE_GAMMA) @ ADOBE_RGB_TO_SRGB.T.astype(np.float32)
+    return np.asarray(linear_to_srgb(np.clip(linear, 0, 1)), np.float32)
 
 
 def _is_identity(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:

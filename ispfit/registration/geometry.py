@@ -1,8 +1,9 @@
-"""The geometric map between the pixel grids of a shot's two files, and resampling along it.
+"""The geometric map between the pixel grids of a raw and its srgb, and resampling along it.
 
 Convention: a point is (x, y) in pixels, x to the right, y down, the centre of the first pixel at (0, 0); hence
 an image W pixels wide reaches from -0.5 to W - 0.5. A transform takes a point of the srgb to the point of the
-raw that shows the same thing, the direction in which a camera corrects its lens and `resample` reads.
+raw that shows the same thing. That is the direction in which a camera corrects its lens and in which `resample` reads.
+A map holds for images of the two sizes for which it was made; `LensTransform.scaled` gives it for other sizes.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ __all__ = ["InverseLensTransform", "LensTransform", "PointMap", "Points", "pixel
 Points: TypeAlias = npt.NDArray[np.float64]
 PointMap: TypeAlias = Callable[[Points], Points]
 
-_ROWS = 256  # rows resampled at once: the coordinates of a 24-megapixel image would take 400 MB
+_ROWS_AT_ONCE = 256  # the coordinates of all rows of a 24-megapixel image would take 400 MB
 _NEWTON_STEPS = 8
 
 
 @dataclass(frozen=True, eq=False)
 class LensTransform:
-    """Similarity (or affine map) plus radial distortion, from srgb pixels to raw pixels.
+    """A similarity (or affine map) with radial distortion, from srgb pixels to raw pixels.
 
     With ``u = (p - centre) / radius`` and ``d = u - pole`` the point p goes to
     ``matrix @ (pole + d (1 + k1 |d|^2 + k2 |d|^4)) + offset``: D. C. Brown, "Decentering distortion of lenses",
@@ -37,13 +38,13 @@ class LensTransform:
 
     Parameters
     ----------
-    centre : (2,) centre of the srgb, pixels.
-    radius : (2,) half of the srgb's diagonal along x and y, pixels; differs between the two only where an
-        image was resized unevenly. The corners of the srgb have ``|u| = 1``.
+    centre : (2,) centre of the srgb, srgb pixels.
+    radius : (2,) half the diagonal of the srgb for x and for y, srgb pixels. The two differ only if an image was
+        resized unevenly. The corners of the srgb have ``|u| = 1``.
     matrix : (2, 2) raw pixels per unit of u.
-    offset : (2,) the raw pixel that the srgb's centre shows, up to the distortion at a pole elsewhere.
+    offset : (2,) raw pixel at the centre of the srgb, exact if the pole is there too.
     k1, k2 : radial distortion: -0.03 moves a corner inwards by 3 % of the half diagonal.
-    pole : (2,) where the lens's axis meets the srgb, in units of u; (0, 0) unless the srgb is an uneven crop.
+    pole : (2,) point of the srgb on the axis of the lens, in units of u; (0, 0) unless the srgb is an uneven crop.
 
     Examples
     --------
@@ -62,7 +63,13 @@ class LensTransform:
 
     @classmethod
     def centred(cls, srgb: tuple[int, ...], raw: tuple[int, ...], scale: float | None = None) -> LensTransform:
-        """Centre onto centre at `scale` raw pixels per srgb pixel, by default the largest that stays inside."""
+        """Return the map of centre onto centre, without rotation or distortion.
+
+        Parameters
+        ----------
+        srgb, raw : shapes, height and width first.
+        scale : raw pixels per srgb pixel; None takes the largest at which the whole srgb lies in the raw.
+        """
         if scale is None:
             scale = min(raw[0] / srgb[0], raw[1] / srgb[1])
         centre = np.array([srgb[1] - 1.0, srgb[0] - 1.0]) / 2
@@ -71,18 +78,18 @@ class LensTransform:
         return cls(centre, radius, scale * radius[0] * np.eye(2), offset)
 
     def __call__(self, points: Points) -> Points:
-        """Raw pixel coordinates (..., 2) of srgb pixel coordinates (..., 2)."""
+        """Return the raw pixel coordinates (..., 2) of srgb pixel coordinates (..., 2)."""
         ray = (points - self.centre) / self.radius - self.pole
         square = (ray**2).sum(-1, keepdims=True)
         bent = self.pole + ray * (1 + square * (self.k1 + square * self.k2))
         return np.asarray(bent @ self.matrix.T + self.offset)
 
     def inverse(self) -> InverseLensTransform:
-        """The map from raw pixels to srgb pixels."""
+        """Return the map from raw pixels to srgb pixels."""
         return InverseLensTransform(self)
 
     def scaled(self, srgb: npt.ArrayLike = 1.0, raw: npt.ArrayLike = 1.0) -> LensTransform:
-        """The same map between grids that are `srgb` and `raw` times as fine (a number, or one each for x, y)."""
+        """Return the same map between grids `srgb` and `raw` times as fine, a number or one for x and one for y."""
         srgb, raw = np.asarray(srgb, float), np.asarray(raw, float)
         return replace(
             self,
@@ -93,7 +100,7 @@ class LensTransform:
         )
 
     def cropped(self, srgb: npt.ArrayLike = 0.0, raw: npt.ArrayLike = 0.0) -> LensTransform:
-        """The same map between windows of the images whose first pixels are at `srgb` and `raw` (x, y)."""
+        """Return the same map between windows of the images whose first pixels are at `srgb` and `raw` (x, y)."""
         return replace(self, centre=self.centre - np.asarray(srgb), offset=self.offset - np.asarray(raw))
 
     @property
@@ -103,7 +110,7 @@ class LensTransform:
 
     @property
     def rotation(self) -> float:
-        """Angle by which directions turn from srgb to raw, degrees, clockwise as seen on the screen."""
+        """Rotation from srgb to raw in degrees, clockwise on the screen."""
         return float(np.degrees(np.arctan2(self.matrix[1, 0] - self.matrix[0, 1], np.trace(self.matrix))))
 
 
@@ -114,7 +121,7 @@ class InverseLensTransform:
     forward: LensTransform
 
     def __call__(self, points: Points) -> Points:
-        """Srgb pixel coordinates (..., 2) of raw pixel coordinates (..., 2)."""
+        """Return the srgb pixel coordinates (..., 2) of raw pixel coordinates (..., 2)."""
         lens = self.forward
         ray = (points - lens.offset) @ np.linalg.inv(lens.matrix).T - lens.pole
         target = np.sqrt((ray**2).sum(-1, keepdims=True))
@@ -127,12 +134,12 @@ class InverseLensTransform:
         return np.asarray((ray + lens.pole) * lens.radius + lens.centre)
 
     def inverse(self) -> LensTransform:
-        """The map from srgb pixels to raw pixels."""
+        """Return the map from srgb pixels to raw pixels."""
         return self.forward
 
 
 def pixel_grid(height: int, width: int, top: int = 0) -> Points:
-    """Coordinates (height, width, 2) of the pixel centres of rows `top` to `top` + `height`."""
+    """Return the (x, y) of the pixel centres of rows `top` to `top` + `height`, as an array (height, width, 2)."""
     y, x = np.mgrid[top : top + height, 0:width].astype(np.float64)
     return np.stack([x, y], -1)
 
@@ -140,23 +147,23 @@ def pixel_grid(height: int, width: int, top: int = 0) -> Points:
 def resample(
     image: FloatImage, transform: PointMap, shape: tuple[int, int], *, linear: bool
 ) -> tuple[Image, npt.NDArray[np.bool_]]:
-    """Image of `shape` whose pixel p is the pixel ``transform(p)`` of `image`, and where that is known.
+    """Return an image of `shape` whose pixel p is the pixel ``transform(p)`` of `image`, and the mask of known pixels.
 
-    Cubic B-spline interpolation, in linear light. Where the result is coarser than `image`, its pixels are
-    averaged over the area that a new pixel covers before.
+    Interpolates by cubic B-splines, in linear light. If the result is coarser than `image`, `image` is first averaged
+    over the area of a new pixel.
 
     Parameters
     ----------
     image : float32 H x W x 3 in [0, 1].
-    transform : map from pixel coordinates of the result to those of `image`: a `LensTransform` where `image` is
-        the raw, its inverse where `image` is the srgb.
-    shape : height and width of the result.
-    linear : True for a raw; False for an srgb, which is decoded before and encoded after.
+    transform : map from pixels of the result to pixels of `image`: a `LensTransform` if `image` is the raw, the
+        inverse of one if `image` is the srgb.
+    shape : height and width of the result in pixels.
+    linear : True for a raw; False for an srgb, which is decoded before interpolation and encoded after it.
 
     Returns
     -------
     resampled : float32 image `shape` x 3, clipped to [0, 1].
-    valid : bool `shape`; False where the point lies outside `image` (pixels there are mirrored).
+    valid : bool `shape`; False at points outside `image`, where `resampled` has mirrored pixels.
     """
     light = np.asarray(image, np.float32) if linear else srgb_to_linear(np.asarray(image, np.float32))
     resampled, valid = interpolate(light, transform, shape)
@@ -168,19 +175,19 @@ def resample(
 def interpolate(
     image: FloatImage, transform: PointMap, shape: tuple[int, int]
 ) -> tuple[FloatImage, npt.NDArray[np.bool_]]:
-    """`resample` of any array H x W x C, neither decoded nor clipped."""
+    """Return what `resample` does for any array H x W x C, neither decoded nor clipped."""
     box, sigma = _prefilter(_pitch(transform, shape))
     size = np.array(image.shape[1::-1])
     result = np.empty((*shape, image.shape[2]), np.float32)
     splines = [_spline(image[..., channel], box, sigma) for channel in range(image.shape[2])]
     valid = np.empty(shape, bool)
-    for top in range(0, shape[0], _ROWS):
-        rows = slice(top, min(top + _ROWS, shape[0]))
+    for top in range(0, shape[0], _ROWS_AT_ONCE):
+        rows = slice(top, min(top + _ROWS_AT_ONCE, shape[0]))
         points = transform(pixel_grid(rows.stop - top, shape[1], top))
         valid[rows] = ((points >= 0) & (points <= size - 1)).all(-1)
-        at = np.moveaxis((points[..., ::-1] + 0.5) / box - 0.5, -1, 0)
+        coordinates = np.moveaxis((points[..., ::-1] + 0.5) / box - 0.5, -1, 0)
         for channel, spline in enumerate(splines):
-            ndimage.map_coordinates(spline, at, result[rows, :, channel], 3, "mirror", prefilter=False)
+            ndimage.map_coordinates(spline, coordinates, result[rows, :, channel], 3, "mirror", prefilter=False)
     return result, valid
 
 
@@ -192,7 +199,7 @@ def _pitch(transform: PointMap, shape: tuple[int, int]) -> float:
 
 
 def _prefilter(pitch: float) -> tuple[int, float]:
-    """Side of a box average, and after it the sigma of a Gaussian; together of the variance of one new pixel."""
+    """Side of a box average and sigma of the Gaussian after it; together they have the variance of one new pixel."""
     box = max(1, int(pitch / 2 + 1e-6))
     rest = max(1.0, pitch / box)
     return box, float(np.sqrt((rest**2 - 1) / 12))

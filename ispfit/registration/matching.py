@@ -1,4 +1,7 @@
-"""Local shifts between two images of one size, patch by patch, and how well each is known."""
+"""Local shifts between an srgb and a raw on one grid, patch by patch, and how well each is known.
+
+All lengths are pixels of that common grid.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,11 @@ __all__ = ["Matches", "correlate", "refine"]
 
 _Array: TypeAlias = npt.NDArray[Any]
 
-_CONTRAST = 0.01  # of the full scale: weaker detail is not brought up
-_NOISE = 0.002  # of the full scale, at least: 8-bit codes are rounded
-_CORRELATED = 4.0  # neighbouring pixels that share their noise, after demosaicing, resampling and JPEG
-_FLOOR = 0.05  # px: no single patch is trusted beyond this
-_UNKNOWN = 10.0  # px: uncertainty of what a patch does not tell
+_MIN_CONTRAST = 0.01  # of the full scale; weaker detail is not amplified
+_MIN_NOISE = 0.002  # of the full scale: 8-bit codes are rounded
+_CORRELATED_PIXELS = 4.0  # neighbours that share their noise after demosaicing, resampling and JPEG
+_MIN_ERROR_PX = 0.05  # of a patch, however sharp
+_MAX_ERROR_PX = 10.0  # of a patch in a direction of which it says nothing
 _DERIVATIVE = np.array([1, -8, 0, 8, -1]) / 12
 
 
@@ -31,9 +34,10 @@ class Matches:
 
     Parameters
     ----------
-    points : (n, 2) centres of the patches in the fixed image.
-    shifts : (n, 2) what is at `points` of the fixed image is at ``points + shifts`` of the moving one; px.
-    information : (n, 2, 2) inverse covariance of the shifts, px^-2; nearly singular along a straight edge.
+    points : (n, 2) centres (x, y) of the patches in the srgb, px.
+    shifts : (n, 2) shifts (x, y) from srgb to raw, px: the raw shows at ``points + shifts`` what the srgb shows at
+        `points`.
+    information : (n, 2, 2) inverse covariance of the shifts, px^-2; nearly singular on a straight edge.
     scores : (n,) normalised correlation in [-1, 1].
     """
 
@@ -49,37 +53,38 @@ class Matches:
         return Matches(*(getattr(self, field.name)[which] for field in fields(self)))
 
     @classmethod
-    def joined(cls, parts: Sequence[Matches]) -> Matches:
+    def concatenated(cls, parts: Sequence[Matches]) -> Matches:
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
     def scaled(self, factor: float) -> Matches:
-        """The same matches between images that are `factor` times as fine."""
+        """Return the same matches in pixels of a grid that is `factor` times as fine."""
         points = (self.points + 0.5) * factor - 0.5
         return Matches(points, self.shifts * factor, self.information / factor**2, self.scores)
 
     @property
     def certainty(self) -> _Array:
-        """(n, 2) inverse variance of the shift in the directions in which it is known least and best, px^-2."""
+        """Inverse variance (n, 2) of the shift in the direction known least and in the direction known best, px^-2."""
         return np.asarray(np.linalg.eigvalsh(self.information))
 
 
-def correlate(fixed: _Array, moving: _Array, valid: _Array, size: int, step: int, reach: int) -> Matches:
-    """Shifts of up to `reach` pixels by normalised correlation, to a fraction of a pixel by a parabola.
+def correlate(srgb: _Array, raw: _Array, valid: _Array, size: int, step: int, reach: int) -> Matches:
+    """Return shifts of up to `reach` pixels by normalised correlation, to a fraction of a pixel by a parabola.
 
-    The moving patch is cut larger than the fixed one by `reach` on each side, so that no shift is favoured.
+    The patch of the raw is `reach` pixels larger on each side than that of the srgb, so that no shift is favoured.
 
     Parameters
     ----------
-    fixed, moving : (H, W) images.
-    valid : bool (H, W), where `moving` is known; patches that reach beyond are left out.
-    size, step : of the patches, and of the grid on which they lie.
-    reach : largest shift.
+    srgb, raw : lumas (H, W) of one tone.
+    valid : bool (H, W), the known pixels of `raw`; patches that reach beyond them are left out.
+    size : side of a patch, px.
+    step : distance of neighbouring patches, px.
+    reach : largest shift, px.
     """
     span = size + 2 * reach
     rows, columns, corners = _layout(valid, span, step, 1.0)
-    patch = sliding_window_view(_whitened(fixed), (size, size))[rows + reach, columns + reach]
+    patch = sliding_window_view(_whitened(srgb), (size, size))[rows + reach, columns + reach]
     patch = patch - patch.mean((1, 2), keepdims=True)
-    area = sliding_window_view(_whitened(moving), (span, span))[rows, columns]
+    area = sliding_window_view(_whitened(raw), (span, span))[rows, columns]
     n = fft.next_fast_len(span, real=True)
     product = fft.irfft2(fft.rfft2(area, (n, n)) * fft.rfft2(patch, (n, n)).conj(), (n, n))
     energy = (patch**2).sum((1, 2))
@@ -92,52 +97,76 @@ def correlate(fixed: _Array, moving: _Array, valid: _Array, size: int, step: int
     return Matches(corners + (span - 1) / 2, shifts, information, scores)
 
 
-def refine(fixed: _Array, moving: _Array, valid: _Array, size: int, step: int) -> Matches:
-    """Sub-pixel shifts by least squares: B. D. Lucas, T. Kanade, "An Iterative Image Registration Technique", 1981.
+def refine(srgb: _Array, raw: _Array, valid: _Array, size: int, step: int) -> Matches:
+    """Return sub-pixel shifts of up to a pixel or two by least squares.
 
-    Solves ``fixed = gain moving + shift . gradient(moving) + plane`` over each patch under a window. Gain and plane
-    take up the local tone. The slopes of `fixed` serve as instruments of those of `moving`: noise, which the two do
-    not share, neither draws the shift to zero nor passes for detail. Reaches a pixel or two; parameters as in
-    `correlate`, but half a patch may be unknown.
+    B. D. Lucas, T. Kanade, "An Iterative Image Registration Technique", 1981: solves
+    ``srgb = gain * (raw + shift . gradient(raw)) + plane`` over each patch under a window. Gain and plane absorb the
+    local tone. The slopes of the srgb are instrumental variables for those of the raw: their noise is independent, so
+    it neither draws the shift to zero nor passes for detail.
+
+    Parameters
+    ----------
+    srgb, raw, size, step : as for `correlate`.
+    valid : bool (H, W), the known pixels of `raw`; patches of which less than half is known are left out.
     """
     rows, columns, corners = _layout(valid, size, step, 0.5)
     profile = np.hanning(size + 2)[1:-1].astype(np.float32)
     window = np.sqrt(profile[:, None] * profile) * sliding_window_view(valid, (size, size))[rows, columns]
     ramp = np.broadcast_to(np.linspace(-1, 1, size, dtype=np.float32), window.shape)
-    planes = [*_slopes(moving), *_slopes(fixed), moving, fixed]
-    *cut, last = (sliding_window_view(plane, (size, size))[rows, columns] for plane in planes)
-    columns_ = np.stack([*cut, np.ones_like(ramp), ramp, ramp.swapaxes(1, 2), last], -1) * window[..., None]
-    design = columns_.reshape(len(rows), size * size, 9)
+    planes = [*_slopes(raw), *_slopes(srgb), raw, srgb]
+    *regressors, target = (sliding_window_view(plane, (size, size))[rows, columns] for plane in planes)
+    stacked = np.stack([*regressors, np.ones_like(ramp), ramp, ramp.swapaxes(1, 2), target], -1) * window[..., None]
+    design = stacked.reshape(len(rows), size * size, 9)
     normal = (design.swapaxes(1, 2) @ design).astype(np.float64)
     return Matches(corners + (size - 1) / 2, *_solved(normal, (window**2).sum((1, 2))))
 
 
+# The design matrix D of a patch has a row for each pixel and nine columns. The blocks of D'D that are used below:
+#
+#                      raw_x raw_y   srgb_x srgb_y   raw  1  ramp_x  ramp_y   srgb
+#     raw_x, raw_y          R                                                  q
+#     srgb_x, srgb_y        S              E                                   r
+#     raw, 1, ramps                                             T              t
+#     srgb                                                                     e
+#
+# T^-1 t is the tone: a gain of the raw, and a plane. In what the tone does not explain, S (gain shift) = r.
+_RAW_SLOPES, _SRGB_SLOPES, _TONE, _SRGB = np.s_[0:2], np.s_[2:4], np.s_[4:8], np.s_[8:9]
+_CONSTANT = 5  # column of ones
+
+
 def _solved(normal: _Array, pixels: _Array) -> tuple[Points, _Array, _Array]:
-    """Shifts, information and scores from (n, 9, 9) products of slopes (2 of moving, 2 of fixed), tone (4), fixed."""
-    tone = np.linalg.solve(normal[:, 4:8, 4:8] + 1e-6 * np.eye(4), normal[:, 4:8])
-    # The Schur complement: gain and plane are eliminated, what remains speaks of the shift alone.
-    rest = normal - normal[:, :, 4:8] @ tone
+    """Shifts, their information, and scores of n patches.
+
+    Parameters
+    ----------
+    normal : (n, 9, 9) normal matrices D'D as above.
+    pixels : (n,) number of pixels in each patch, counted by their weight.
+    """
+    tone = np.linalg.solve(normal[:, _TONE, _TONE] + 1e-6 * np.eye(4), normal[:, _TONE])
+    rest = normal - normal[:, :, _TONE] @ tone  # the Schur complement: what gain and plane do not explain
     gain = np.maximum(tone[:, 0, 8], 1e-2)
-    values, vectors = np.linalg.eigh((rest[:, 2:4, 0:2] + rest[:, 0:2, 2:4]) / 2)
-    energy = rest[:, 2:4, 2:4] + pixels[:, None, None] * _NOISE**2 * np.eye(2)
-    # Along a straight edge nothing is known: no shift, and a large uncertainty.
+    values, vectors = np.linalg.eigh((rest[:, _SRGB_SLOPES, _RAW_SLOPES] + rest[:, _RAW_SLOPES, _SRGB_SLOPES]) / 2)
+    energy = rest[:, _SRGB_SLOPES, _SRGB_SLOPES] + pixels[:, None, None] * _MIN_NOISE**2 * np.eye(2)
+    # Along a straight edge the shift is unknown: it is set to zero with a large uncertainty.
     blind = values < (0.01 * np.trace(energy, axis1=1, axis2=2) / gain)[:, None]
     inverse = (vectors * np.where(blind, 0, 1 / np.where(blind, 1, values))[:, None, :]) @ vectors.swapaxes(1, 2)
-    unknown = (vectors * np.where(blind, _UNKNOWN**2, _FLOOR**2)[:, None, :]) @ vectors.swapaxes(1, 2)
-    scaled = inverse @ rest[:, 2:4, 8:]
-    unexplained = rest[:, 8, 8] + (scaled.swapaxes(1, 2) @ (rest[:, :2, :2] @ scaled - 2 * rest[:, :2, 8:]))[:, 0, 0]
+    floor = (vectors * np.where(blind, _MAX_ERROR_PX**2, _MIN_ERROR_PX**2)[:, None, :]) @ vectors.swapaxes(1, 2)
+    gain_times_shift = inverse @ rest[:, _SRGB_SLOPES, _SRGB]
+    explained = 2 * rest[:, _RAW_SLOPES, _SRGB] - rest[:, _RAW_SLOPES, _RAW_SLOPES] @ gain_times_shift
+    unexplained = rest[:, 8, 8] - (gain_times_shift.swapaxes(1, 2) @ explained)[:, 0, 0]
     unexplained = np.maximum(unexplained, 0)
-    variance = _CORRELATED * (unexplained / pixels + _NOISE**2) / gain**2
-    covariance = inverse @ energy @ inverse * variance[:, None, None] + unknown
-    total = normal[:, 8, 8] - normal[:, 5, 8] ** 2 / normal[:, 5, 5] + 1e-9
+    variance = _CORRELATED_PIXELS * (unexplained / pixels + _MIN_NOISE**2) / gain**2
+    covariance = inverse @ energy @ inverse * variance[:, None, None] + floor
+    total = normal[:, 8, 8] - normal[:, _CONSTANT, 8] ** 2 / normal[:, _CONSTANT, _CONSTANT] + 1e-9
     scores = np.sqrt(np.clip(1 - unexplained / total, 0, 1))
-    return scaled[..., 0] / gain[:, None], _inverted(covariance), scores
+    return gain_times_shift[..., 0] / gain[:, None], _inverted(covariance), scores
 
 
 def _inverted(covariance: _Array) -> _Array:
-    """The inverses (n, 2, 2), however near to singular; no direction is known better or worse than a patch can tell."""
+    """The inverses (n, 2, 2), with standard deviations limited to `_MIN_ERROR_PX` and `_MAX_ERROR_PX`."""
     values, vectors = np.linalg.eigh((covariance + covariance.swapaxes(1, 2)) / 2)
-    weights = 1 / np.clip(values, _FLOOR**2, _UNKNOWN**2)
+    weights = 1 / np.clip(values, _MIN_ERROR_PX**2, _MAX_ERROR_PX**2)
     return np.asarray((vectors * weights[:, None, :]) @ vectors.swapaxes(1, 2))
 
 
@@ -146,13 +175,13 @@ def _slopes(image: _Array) -> list[_Array]:
 
 
 def _whitened(image: _Array) -> _Array:
-    """Fine detail at equal strength everywhere: tone and shading cancel, flat areas stay quiet."""
+    """Fine detail at equal strength everywhere, without tone and shading; flat areas stay flat."""
     detail = image - ndimage.gaussian_filter(image, 3.0)
-    return np.asarray(detail / np.sqrt(ndimage.gaussian_filter(detail**2, 6.0) + _CONTRAST**2))
+    return np.asarray(detail / np.sqrt(ndimage.gaussian_filter(detail**2, 6.0) + _MIN_CONTRAST**2))
 
 
 def _layout(valid: _Array, size: int, step: int, share: float) -> tuple[_Array, _Array, Points]:
-    """Rows, columns and (x, y) of the first pixels of those patches in a regular grid of which `share` is valid."""
+    """Rows, columns and (x, y) of the first pixels of the patches in a regular grid that are valid to `share`."""
     starts = [np.arange(max(side - size, 0) % step // 2, side - size + 1, step) for side in valid.shape]
     rows, columns = (index.ravel() for index in np.meshgrid(*starts, indexing="ij"))
     sums = np.pad(np.cumsum(np.cumsum(valid, 0), 1), ((1, 0), (1, 0)))
@@ -163,7 +192,7 @@ def _layout(valid: _Array, size: int, step: int, share: float) -> tuple[_Array, 
 
 
 def _box_variance(areas: _Array, size: int) -> _Array:
-    """(n, m - size + 1, m - size + 1) variance over each `size` x `size` box of (n, m, m) areas."""
+    """Variance (n, m - size + 1, m - size + 1) over each `size` x `size` box of (n, m, m) areas."""
 
     def box(values: _Array) -> _Array:
         sums = np.pad(values.astype(np.float64).cumsum(1).cumsum(2), ((0, 0), (1, 0), (1, 0)))
@@ -180,9 +209,10 @@ def _peaks(surface: _Array) -> tuple[Points, _Array]:
     row, column, every = best // side, best % side, np.arange(n)
     top = surface[every, row, column]
 
-    def vertex(at: _Array, before: _Array, after: _Array) -> _Array:
+    def vertex(index: _Array, before: _Array, after: _Array) -> _Array:
+        """Where the parabola through three values has its top, relative to the middle one."""
         bend = np.minimum(before + after - 2 * top, -1e-9)
-        return np.where((at > 0) & (at < side - 1), np.clip((before - after) / bend / 2, -0.5, 0.5), 0)
+        return np.where((index > 0) & (index < side - 1), np.clip((before - after) / bend / 2, -0.5, 0.5), 0)
 
     left, right = np.maximum(column - 1, 0), np.minimum(column + 1, side - 1)
     above, below = np.maximum(row - 1, 0), np.minimum(row + 1, side - 1)

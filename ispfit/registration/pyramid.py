@@ -1,4 +1,7 @@
-"""The two images of a shot as registration looks at them: lumas of similar tone, at several resolutions."""
+"""The two images of a shot as registration compares them: lumas of similar tone, at several resolutions.
+
+Every level takes and returns transforms and matches in pixels of the finest level, whatever its own resolution.
+"""
 
 from __future__ import annotations
 
@@ -12,76 +15,86 @@ from ispfit.registration.geometry import LensTransform, Points, interpolate, pix
 from ispfit.registration.matching import Matches, correlate, refine
 from ispfit.registration.tone import match_tone
 
-__all__ = ["MIN_SIDE", "THUMBNAIL", "View", "pyramid", "reduced"]
+__all__ = ["MIN_SIDE_PX", "THUMBNAIL_PX", "PyramidLevel", "make_pyramid", "reduce_luma"]
 
 _Array: TypeAlias = npt.NDArray[Any]
 
-THUMBNAIL = 96  # px, longer side: no view is smaller
-MIN_SIDE = 64  # px, shorter side
+THUMBNAIL_PX = 96
+"""Longer side, in pixels, of the images of the first search. The longer side of each level is at least that."""
 
-_PATCH, _STEP, _COARSE_STEP = 24, 12, 8  # px; the coarser views are small, their patches lie closer
-_REACH = 5  # px of a coarse view, what the search on thumbnails may be off
-_SCORE = 0.3  # correlation that is hardly reached by chance
-_MAX_SHIFT = 3.0  # px, beyond which least squares is not believed
+MIN_SIDE_PX = 64
+"""Shorter side, in pixels, below which an image is too small for registration."""
+
+# In pixels of the level:
+_PATCH_PX = 24
+_STEP_PX, _COARSE_STEP_PX = 12, 8  # from patch to patch, on the finest level and on others, which have fewer
+_REACH_PX = 5  # possible error of the search on thumbnails
+_MAX_SHIFT_PX = 3.0  # beyond which least squares is unreliable
+
+_MIN_SCORE = 0.3  # correlation, hardly reached by chance
+_MIN_CERTAINTY = 1.0  # px^-2, in the direction known best
+_GRID_POINTS = 48  # on the longer side of the srgb
 
 
 @dataclass(frozen=True)
-class View:
+class PyramidLevel:
     """Both images at one resolution.
 
     Parameters
     ----------
-    raw : (H, W) luma of the raw's square root.
-    srgb : (h, w) luma of the srgb, its pixels about as fine.
-    factor : how many times coarser than the finest view, in whose pixels all transforms and matches are given.
+    raw : (H, W) luma of the square root of the raw.
+    srgb : (h, w) luma of the srgb, with pixels of about the same size.
+    factor : pixels of the finest level per pixel of this one.
     """
 
     raw: _Array
     srgb: _Array
     factor: float = 1.0
 
-    def coarser(self, factor: float) -> View:
-        return View(reduced(self.raw, factor), reduced(self.srgb, factor), self.factor * factor)
+    def coarser(self, factor: float) -> PyramidLevel:
+        """Return a level whose pixels are `factor` times as large."""
+        return PyramidLevel(reduce_luma(self.raw, factor), reduce_luma(self.srgb, factor), self.factor * factor)
 
     def aligned(self, transform: LensTransform) -> tuple[_Array, _Array, npt.NDArray[np.bool_]]:
-        """The srgb; the raw with its tone and on its grid; and where that is known."""
+        """Return the srgb, the raw with its tone on its grid, and the mask of the known pixels of that raw."""
         own = transform.scaled(1 / self.factor, 1 / self.factor)
         toned = match_tone(self.raw, self.srgb, own)
-        moving, valid = interpolate(toned[..., None], own, (self.srgb.shape[0], self.srgb.shape[1]))
-        return self.srgb, moving[..., 0], valid
+        raw, valid = interpolate(toned[..., None], own, (self.srgb.shape[0], self.srgb.shape[1]))
+        return self.srgb, raw[..., 0], valid
 
     def correlated(self, transform: LensTransform) -> Matches:
-        """Matches within a few pixels."""
-        found = correlate(*self.aligned(transform), _PATCH, _COARSE_STEP, _REACH)
-        return found[found.scores > _SCORE].scaled(self.factor)
+        """Return matches for a map that is right to a few pixels of the level."""
+        found = correlate(*self.aligned(transform), _PATCH_PX, _COARSE_STEP_PX, _REACH_PX)
+        return found[found.scores > _MIN_SCORE].scaled(self.factor)
 
     def refined(self, transform: LensTransform) -> Matches:
-        """Matches within a pixel or so, more exact."""
-        found = refine(*self.aligned(transform), _PATCH, _STEP if self.factor == 1 else _COARSE_STEP)
-        return found[(found.certainty[:, 1] > 1) & (np.abs(found.shifts).max(1) < _MAX_SHIFT)].scaled(self.factor)
+        """Return more exact matches for a map that is right to a pixel or two of the level."""
+        found = refine(*self.aligned(transform), _PATCH_PX, _STEP_PX if self.factor == 1 else _COARSE_STEP_PX)
+        known = found.certainty[:, 1] > _MIN_CERTAINTY
+        return found[known & (np.abs(found.shifts).max(1) < _MAX_SHIFT_PX)].scaled(self.factor)
 
     def grid(self) -> Points:
-        """Points (n, 2) all over the srgb."""
-        stride = max(1, max(self.srgb.shape) // 48)
+        """Return points (n, 2) all over the srgb of the finest level."""
+        stride = max(1, max(self.srgb.shape) // _GRID_POINTS)
         return pixel_grid(self.srgb.shape[0], self.srgb.shape[1])[::stride, ::stride].reshape(-1, 2)
 
     def shared(self, transform: LensTransform) -> npt.NDArray[np.bool_]:
-        """Which points of the grid the raw shows too."""
+        """Return which points of `grid` the raw of the finest level shows too."""
         seen = transform(self.grid())
         inside = (seen >= 0) & (seen <= np.array(self.raw.shape[::-1]) - 1)
         return inside[:, 0] & inside[:, 1]
 
 
-def pyramid(finest: View) -> list[View]:
-    """Views from fine to coarse, each half as large as the one before."""
-    views = [finest]
-    while max(views[-1].srgb.shape) >= 2 * THUMBNAIL and min(views[-1].srgb.shape) >= 2 * MIN_SIDE:
-        views.append(views[-1].coarser(2))
-    return views
+def make_pyramid(finest: PyramidLevel) -> list[PyramidLevel]:
+    """Return levels from fine to coarse, each half as large as the one before."""
+    levels = [finest]
+    while max(levels[-1].srgb.shape) >= 2 * THUMBNAIL_PX and min(levels[-1].srgb.shape) >= 2 * MIN_SIDE_PX:
+        levels.append(levels[-1].coarser(2))
+    return levels
 
 
-def reduced(image: _Array, factor: float) -> _Array:
-    """`image` (H, W) at a `factor` >= 1 times coarser pitch; what does not fill a pixel is cut off."""
+def reduce_luma(image: _Array, factor: float) -> _Array:
+    """Return `image` (H, W) with pixels `factor` >= 1 times as large; a rest smaller than a pixel is cut off."""
     if factor == 1:
         return image
     shape = (int(image.shape[0] / factor + 1e-6), int(image.shape[1] / factor + 1e-6))

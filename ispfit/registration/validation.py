@@ -1,4 +1,4 @@
-"""Whether two images that were brought onto one grid do show the same: evidence that no fit has seen."""
+"""Checks of whether two images on one grid show the same, by evidence that the fit has not seen."""
 
 from __future__ import annotations
 
@@ -10,53 +10,59 @@ from scipy import ndimage
 
 from ispfit.registration.matching import correlate
 
-__all__ = ["objection"]
+__all__ = ["mismatch_reason"]
 
 _Array: TypeAlias = npt.NDArray[Any]
 
-_SIZE, _STEP, _REACH = 32, 16, 8  # px
-_SCORE, _MIN_PATCHES = 0.3, 12
-_AGREEMENT = 0.75  # of the patches must match best within a pixel of where the map says; by chance 0.01 do
-_DETAIL = 0.03  # standard deviation of a patch of which something must be seen in both images
-_SIMILAR = 0.5  # correlation at which it is
-_MISSING = 0.1  # share of such patches that may be different; right pairs have up to 0.06
+_PATCH_PX, _STEP_PX, _REACH_PX = 32, 16, 8
+_MIN_SCORE, _MIN_PATCHES = 0.3, 12
+_MIN_AGREEMENT = 0.75  # share of the patches that match best within a pixel of where the map says; by chance 0.01 do
+_STRONG_DETAIL = 0.03  # standard deviation of luma in a patch that both images must show
+_MIN_CORRELATION = 0.5  # of a patch that both images show
+_MAX_MISSING = 0.1  # share of the patches of strong detail that only one image shows; correct pairs have up to 0.06
 
 
-def objection(srgb: _Array, raw: _Array, valid: npt.NDArray[np.bool_]) -> str:
-    """Why `srgb` and `raw`, one luma image (H, W) each of one tone, do not show the same; empty if they do.
+def mismatch_reason(srgb: _Array, raw: _Array, valid: npt.NDArray[np.bool_]) -> str:
+    """Return why two images do not show the same, or "" if they do.
 
-    Two checks: the patches with the clearest detail in common must match better here than anywhere near; and what
-    either image shows strongly must be in the other too, or one of them is damaged.
+    The patches with the clearest detail must match better in place than anywhere within 8 pixels. Strong detail of
+    either image must be in the other too, or one of them is damaged.
+
+    Parameters
+    ----------
+    srgb, raw : lumas (H, W) of one tone on one grid.
+    valid : bool (H, W), the known pixels of `raw`.
     """
-    found = correlate(srgb, raw, valid, _SIZE, _STEP, _REACH)
-    found = found[found.scores > _SCORE]
+    found = correlate(srgb, raw, valid, _PATCH_PX, _STEP_PX, _REACH_PX)
+    found = found[found.scores > _MIN_SCORE]
     certainty = found.certainty[:, 0]
     found = found[certainty >= np.median(certainty)] if len(found) else found
     agreement = float((np.hypot(*found.shifts.T) < 1).mean()) if len(found) >= _MIN_PATCHES else 0.0
-    if agreement < _AGREEMENT:
+    if agreement < _MIN_AGREEMENT:
         return (
-            f"the images do not show the same: {agreement:.0%} of {len(found)} patches agree with the best map, "
-            f"{_AGREEMENT:.0%} are needed"
+            f"the images do not show the same view: {agreement:.0%} of {len(found)} patches agree with the best map, "
+            f"{_MIN_AGREEMENT:.0%} are needed"
         )
-    missing = _missing(srgb, raw, valid)
-    if missing > _MISSING:
+    missing = _missing_share(srgb, raw, valid)
+    if missing > _MAX_MISSING:
         return (
-            f"{missing:.0%} of what one image shows is not in the other, {_MISSING:.0%} are tolerated: damaged, or not "
-            "of one shot"
+            f"{missing:.0%} of what one image shows is not in the other, more than {_MAX_MISSING:.0%}: one of them is "
+            "damaged, or they are of two shots"
         )
     return ""
 
 
-def _missing(first: _Array, second: _Array, valid: npt.NDArray[np.bool_]) -> float:
+def _missing_share(srgb: _Array, raw: _Array, valid: npt.NDArray[np.bool_]) -> float:
     """Share of the patches with strong detail in either image that look different in the other."""
 
     def mean(image: _Array) -> _Array:
-        return np.asarray(ndimage.uniform_filter(np.asarray(image, np.float64), _SIZE))
+        return np.asarray(ndimage.uniform_filter(np.asarray(image, np.float64), _PATCH_PX))
 
-    one, two = mean(first), mean(second)
-    spread = [np.maximum(mean(first * first) - one**2, 0), np.maximum(mean(second * second) - two**2, 0)]
-    shared = mean(first * second) - one * two
-    inside = ndimage.minimum_filter(valid, _SIZE, mode="constant")
-    strong = inside & (np.maximum(*spread) > _DETAIL**2)
-    alike = shared >= _SIMILAR * np.sqrt(spread[0] * spread[1]) + 1e-9
+    srgb_mean, raw_mean = mean(srgb), mean(raw)
+    srgb_variance = np.maximum(mean(srgb * srgb) - srgb_mean**2, 0)
+    raw_variance = np.maximum(mean(raw * raw) - raw_mean**2, 0)
+    covariance = mean(srgb * raw) - srgb_mean * raw_mean
+    inside = ndimage.minimum_filter(valid, _PATCH_PX, mode="constant")
+    strong = inside & (np.maximum(srgb_variance, raw_variance) > _STRONG_DETAIL**2)
+    alike = covariance >= _MIN_CORRELATION * np.sqrt(srgb_variance * raw_variance) + 1e-9
     return float(1 - alike[strong].mean()) if strong.any() else 0.0

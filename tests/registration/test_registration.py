@@ -155,7 +155,7 @@ def test_the_limit_of_the_residual_can_be_set() -> None:
     loose, strict = register(raw, srgb), register(raw, srgb, max_residual=0.001)
     assert loose.ok
     assert not strict.ok
-    assert "px at working size, more than 0.001; where the picture is right" in strict.reason
+    assert "px at working size, more than 0.001; if the picture is right" in strict.reason
 
 
 def test_arguments_that_are_no_images_are_named() -> None:
