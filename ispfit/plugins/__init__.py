@@ -1,4 +1,4 @@
-"""The plugin host: `hookimpl` to mark a hook, `list_backbones` and `get_backbone` to find what is installed."""
+"""The plugin host: `hookimpl` marks a hook, `list_backbones` and `get_backbone` find installed backbones."""
 
 from ispfit.plugins.manager import get_backbone, list_backbones
 from ispfit.plugins.specs import hookimpl

@@ -1,4 +1,4 @@
-"""Finds what plugins offer: the built-ins first, third parties' only when a name is not among them."""
+"""Look up what plugins register; third parties are imported only for names that no built-in has."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ispfit.errors import InputError, PluginError, UnknownBackboneError
-from ispfit.plugins.loading import Plugin, closest, load_builtin, load_third_parties
+from ispfit.plugins.loading import Plugin, did_you_mean, load_builtin, load_third_parties
 from ispfit.plugins.specs import DatasetLoader, RawReader
 
 if TYPE_CHECKING:
@@ -27,42 +27,42 @@ __all__ = [
 ]
 
 _BACKBONES = ("histpyramid", "mlp", "srcnn", "hypercolumn", "fcn", "parametric", "curve")
-_BUILTIN = {
+_BUILTIN_MODULES = {
     "ispfit_backbones": tuple(f"ispfit.backbones.{name}" for name in _BACKBONES),
     "ispfit_raw_readers": ("ispfit.io.tiff",),
     "ispfit_datasets": ("ispfit.datasets.named",),
 }
 
-Offer = TypeVar("Offer")
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
-class Registered(Generic[Offer]):
-    """What a plugin registered, and the distribution that it came from, "ispfit 0.1.0" for a built-in."""
+class Registered(Generic[Item]):
+    """An item that a plugin registered, and its origin: distribution and version, "ispfit 0.1.0" for a built-in."""
 
-    item: Offer
+    item: Item
     origin: str
 
 
 def list_backbones() -> list[str]:
-    """Names of all backbones that are installed, built-ins first."""
+    """Return the names of all installed backbones, built-ins first."""
     return list(registered_backbones())
 
 
 def get_backbone(name: str) -> type[Backbone]:
-    """The backbone class of this name.
+    """Return the backbone class of this name.
 
     Raises
     ------
     UnknownBackboneError
-        If no installed backbone is called so; the message lists those that are, and the closest.
+        If no installed backbone has this name; the message lists the installed ones and suggests the closest.
     PluginError
-        If two plugins claim one name.
+        If two plugins claim the same name.
     """
-    found = _find("ispfit_backbones", name)
+    found = _registered_with("ispfit_backbones", name)
     if name not in found:
         raise UnknownBackboneError(
-            f"backbone: no backbone is called {name!r}; installed are {', '.join(found)}.{closest(name, found)} "
+            f"backbone: no backbone is called {name!r}; installed are {', '.join(found)}.{did_you_mean(name, found)} "
             "Others come with plugins: pip install them."
         )
     backbone: type[Backbone] = found[name].item
@@ -70,33 +70,33 @@ def get_backbone(name: str) -> type[Backbone]:
 
 
 def origin_of(name: str) -> str:
-    """The distribution and version that a backbone came from, or "unknown" for a class that no plugin registered."""
-    found = _find("ispfit_backbones", name)
+    """Return distribution and version of a backbone, or "unknown" if no plugin registered a backbone of this name."""
+    found = _registered_with("ispfit_backbones", name)
     return found[name].origin if name in found else "unknown"
 
 
 def registered_backbones() -> dict[str, Registered[type[Backbone]]]:
-    """Every backbone with its origin, by name; third-party plugins are imported for it."""
+    """Return every backbone with its origin, by name; this imports all third-party plugins."""
     return _registered("ispfit_backbones")
 
 
 def list_datasets() -> list[str]:
-    """Names of all datasets that `ispfit.datasets.load_dataset` can load, built-ins first."""
+    """Return the names of all datasets that `ispfit.datasets.load_dataset` can load, built-ins first."""
     return list(_registered("ispfit_datasets"))
 
 
 def get_dataset(name: str) -> DatasetLoader:
-    """The function that loads the dataset of this name.
+    """Return the function that loads the dataset of this name.
 
     Raises
     ------
     InputError
-        If no dataset is called so; the message lists those that are, and the closest.
+        If no dataset has this name; the message lists the known ones and suggests the closest.
     """
-    found = _find("ispfit_datasets", name)
+    found = _registered_with("ispfit_datasets", name)
     if name not in found:
         raise InputError(
-            f"dataset: none is called {name!r}; there are {', '.join(found)}.{closest(name, found)} "
+            f"dataset: none is called {name!r}; there are {', '.join(found)}.{did_you_mean(name, found)} "
             "Others come with plugins: pip install them."
         )
     loader: DatasetLoader = found[name].item
@@ -104,25 +104,25 @@ def get_dataset(name: str) -> DatasetLoader:
 
 
 def raw_readers() -> dict[str, Registered[RawReader]]:
-    """Every reader of raw files with its origin, by suffix; LibRaw reads what has none."""
+    """Return every registered reader of raw files with its origin, by suffix; LibRaw reads files of other suffixes."""
     return _registered("ispfit_raw_readers")
 
 
 def forget_plugins() -> None:
-    """Look again for plugins when next asked: one was installed, or the environment has changed."""
+    """Clear the caches, so that plugins installed or disabled since then are noticed at the next look-up."""
     for function in (_builtin, _registered, _third_parties):
         function.cache_clear()
 
 
-def _find(hook: str, name: str) -> dict[str, Registered[Any]]:
-    """The built-ins of a hook if `name` is one of them, so that no third party is imported; else everything."""
+def _registered_with(hook: str, name: str) -> dict[str, Registered[Any]]:
+    """Return the built-ins of a hook if `name` is one of them, so that no third party is imported; else all items."""
     builtin = _builtin(hook)
     return builtin if name in builtin else _registered(hook)
 
 
 @cache
 def _builtin(hook: str) -> dict[str, Registered[Any]]:
-    return _by_name(hook, map(load_builtin, _BUILTIN[hook]))
+    return _by_name(hook, map(load_builtin, _BUILTIN_MODULES[hook]))
 
 
 @cache
@@ -138,6 +138,7 @@ def _third_parties() -> tuple[Plugin, ...]:
 def _by_name(
     hook: str, plugins: Iterable[Plugin], known: dict[str, Registered[Any]] | None = None
 ) -> dict[str, Registered[Any]]:
+    """Return the items of all plugins for one hook, `known` ones first; raise a `PluginError` if a name is taken."""
     found = dict(known or {})
     for plugin in plugins:
         for name, item in plugin.offers.get(hook, {}).items():

@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 PROJECT = "ispfit"
-"""The name of pluggy's project and of the entry-point group."""
+"""Name of the project in pluggy, and of the entry-point group."""
 
 HOOKS = ("ispfit_backbones", "ispfit_raw_readers", "ispfit_datasets")
 
@@ -37,7 +37,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 hookspec = cast("Callable[[Function], Function]", pluggy.HookspecMarker(PROJECT))
 hookimpl = cast("Callable[[Function], Function]", pluggy.HookimplMarker(PROJECT))
-"""Marks a function of a plugin module as the implementation of the hook of that name."""
+"""Decorator that marks a function of a plugin module as the implementation of the hook of the same name."""
 
 
 @hookspec
@@ -50,18 +50,19 @@ def ispfit_backbones() -> list[type[Backbone]]:
 def ispfit_raw_readers() -> dict[str, RawReader]:
     """Return functions that read raw files, by suffix in lower case with its dot, such as ``".npy"``.
 
-    `ispfit.read_raw` calls the function with a path. It returns linear, demosaiced, white-balanced camera RGB, upright,
-    float32 H x W x 3, 1 = saturation of green and values above 1 not yet clipped, its ``shot`` filled in as far as the
-    file tells. A suffix that LibRaw reads too (a camera's quirk) goes to the plugin.
+    `ispfit.read_raw` calls the function with a path. The function returns an `Image` of linear, demosaiced,
+    white-balanced camera RGB: upright, float32 H x W x 3, 1 = saturation of green, values above 1 not clipped. Its
+    ``shot`` holds what the file records. A plugin may also register a suffix that LibRaw reads, for a camera that needs
+    special treatment: the plugin's reader is used.
     """
     raise NotImplementedError  # pragma: no cover
 
 
 @hookspec
 def ispfit_datasets() -> dict[str, DatasetLoader]:
-    """Return functions that load a dataset, by the name that `ispfit.datasets.load_dataset` knows it by.
+    """Return functions that load datasets, by the names that `ispfit.datasets.load_dataset` takes.
 
-    The function gets what else was passed to ``load_dataset`` and returns X, Y: the raw and the srgb images,
+    A function is called with the other arguments of ``load_dataset``. It returns X, Y: the raw and the srgb images,
     pair by pair, for ``ISPModel.fit(X, Y)``.
     """
     raise NotImplementedError  # pragma: no cover
