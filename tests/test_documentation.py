@@ -78,6 +78,15 @@ def test_the_page_on_model_selection_shows_what_was_run() -> None:
             assert f"| {row['backbone__bins']} | {row['learning_rate']} | {first} | {second} |" in page
 
 
+PAGES = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "plugins").glob("*/README.md")})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_prose_is_no_wider_than_code(page: Path) -> None:
+    lines = page.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if len(line) > 120 and not line.startswith("|")] == []
+
+
 def test_the_diagrams_are_what_the_script_draws() -> None:
     drawings: dict[str, str] = runpy.run_path(str(ROOT / "docs" / "draw.py"))["drawings"]()
     assert set(drawings) == {path.name for path in (ROOT / "docs").glob("*.svg")}
@@ -88,7 +97,7 @@ def test_the_diagrams_are_what_the_script_draws() -> None:
 
 
 def test_every_diagram_stands_on_a_page() -> None:
-    pages = "".join(page.read_text(encoding="utf-8") for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+    pages = "".join(page.read_text(encoding="utf-8") for page in PAGES)
     for path in (ROOT / "docs").glob("*.svg"):
         assert f"{path.name})" in pages
 
