@@ -1,37 +1,51 @@
-"""What each part of the histogram pyramid is worth: the paper's network with parts taken away, and with ours added.
+"""What each part of the histogram pyramid is worth: the paper's network without some parts, and with our extensions.
 
     python benchmarks/accuracy/ablation.py -o OUTPUT CAMERA ... [--max-steps 500] [--seeds 1] [--channels 32]
 
-A camera is what `ispfit compare` takes. All variants see the same windows. Writes OUTPUT/ablation.md and .csv; goes on
-where it was if it is stopped.
+A camera is what `ispfit compare` takes. All variants are trained on the same windows. Writes OUTPUT/ablation.md and
+OUTPUT/ablation.csv; a stopped run resumes.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import click
 import torch
 from torch import Tensor
 
 from ispfit.backbone import Network
 from ispfit.backbones.histpyramid import HistPyramid, HistPyramidNetwork
 from ispfit.backbones.parts.histogram import LearnableHistogram
-from ispfit.comparison import Budget, Comparison, Run, prepare_camera, run_all
+from ispfit.cli import run
+from ispfit.cli.common import report_failures
+from ispfit.cli.compare import comparison_options
+from ispfit.comparison import (
+    Budget,
+    Comparison,
+    csv_text,
+    distinct_names,
+    markdown,
+    plan_runs,
+    prepare_pair_set,
+    run_all,
+)
 
 REFERENCE = "paper"
 Encode = Callable[[Tensor], Tensor]
 
 
 class Ablated(HistPyramid):
-    """A histogram pyramid without some parts.
+    """A histogram pyramid without one part.
 
     Parameters
     ----------
-    without : "local" or "global" histograms, "histogram" at all, "learning" of the bins, "chromaticity" (histograms of
-        R, G, B in place of L, r, g), "overlap" of neighbours alone (w = 0.2, the paper's number taken literally, with
-        which votes hardly depend on the value), or nothing.
+    without : str
+        The part: "local" or "global" histograms, "histogram" for both, "learning" of the bins, "chromaticity"
+        (histograms of R, G, B in place of L, r, g), "overlap" of neighbouring bins only (w = 0.2, the paper's number
+        taken literally: all bins overlap, and votes hardly depend on the value), or "" for the whole network.
     """
 
     def __init__(
@@ -65,7 +79,7 @@ class Ablated(HistPyramid):
 
 
 class PlainHistogram(LearnableHistogram):
-    """Votes of R, G, B."""
+    """Histograms of R, G and B."""
 
     def forward(self, rgb: Tensor) -> Tensor:
         offset = (rgb[:, :, None] - self.centers[:, :, None, None]).abs()
@@ -76,7 +90,7 @@ class PlainHistogram(LearnableHistogram):
 
 
 def _silence(weight: torch.nn.Parameter, columns: slice = slice(None)) -> None:
-    """Set some input columns of a layer to zero, and keep them there."""
+    """Set input columns of a layer to zero and keep them zero during training."""
     mask = torch.ones_like(weight)
     mask[:, columns] = 0
     with torch.no_grad():
@@ -104,38 +118,32 @@ def variants(channels: int) -> dict[str, HistPyramid]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cameras", nargs="+")
-    parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--max-steps", type=int, default=500)
-    parser.add_argument("--batch-size", type=int, default=8)
-    parser.add_argument("--windows-per-image", type=int, default=4)
-    parser.add_argument("--learning-rate", type=float, default=3e-3)
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--channels", type=int, default=32)
-    parser.add_argument("--shots", type=int, default=60)
-    parser.add_argument("--jobs", type=int)
-    arguments = parser.parse_args()
-    budget = Budget(
-        arguments.max_steps,
-        learning_rate=arguments.learning_rate,
-        batch_size=arguments.batch_size,
-        windows_per_image=arguments.windows_per_image,
-    )
-    cameras = [prepare_camera(name, arguments.output / "data", arguments.shots) for name in arguments.cameras]
-    runs = [
-        Run(camera, backbone, seed, budget, label=label)
-        for camera in cameras
-        for seed in range(arguments.seeds)
-        for label, backbone in variants(arguments.channels).items()
-    ]
-    results, failures = run_all(runs, arguments.output / "runs", arguments.jobs)
+@click.command(help=__doc__)
+@click.argument("cameras", nargs=-1, required=True)
+@comparison_options(max_steps=500, learning_rate=3e-3, batch_size=8, windows_per_image=4)
+@click.option("--channels", type=click.IntRange(1), default=32, show_default=True, help="Set the networks' channels.")
+def ablation(
+    cameras: tuple[str, ...],
+    output: Path,
+    seconds: float | None,
+    n_seeds: int,
+    n_samples: int,
+    image_size: int,
+    device: str,
+    jobs: int,
+    channels: int,
+    **parameters: Any,
+) -> int:
+    pair_sets = [prepare_pair_set(camera, output / "data", n_samples, image_size) for camera in cameras]
+    budget = Budget(parameters, seconds)
+    runs = plan_runs(distinct_names(pair_sets), variants(channels), budget, n_seeds=n_seeds, device=device)
+    results, failures = run_all(runs, output / "runs", n_jobs=jobs)
     comparison = Comparison(results, REFERENCE)
-    (arguments.output / "ablation.md").write_text(comparison.markdown())
-    (arguments.output / "ablation.csv").write_text(comparison.csv())
-    print(comparison.markdown(), *failures, sep="\n")
+    (output / "ablation.md").write_text(markdown(comparison))
+    (output / "ablation.csv").write_text(csv_text(comparison))
+    print(markdown(comparison))
+    return report_failures(failures, len(runs))
 
 
 if __name__ == "__main__":
-    main()
+    run(ablation)

@@ -1,26 +1,26 @@
-"""Table 1 of Nam & Kim (ICCV 2017), on cameras that are at hand, beside the numbers that the paper published.
+"""Table 1 of Nam & Kim (ICCV 2017), measured on other cameras, beside the published numbers.
 
     python benchmarks/accuracy/table1.py -o OUTPUT [CAMERA ...] [options of `ispfit compare`]
 
-The same as `ispfit compare CAMERA ... -o OUTPUT` (by default the two virtual cameras in auto mode and one in manual),
-with the network as published besides, and the paper's numbers below ours. Its cameras are others: only the order of the
-methods can be compared, not the numbers. In its tables HCN is our hypercolumn, "ours" is histpyramid.
+Runs `ispfit compare CAMERA ... -o OUTPUT`, by default on two virtual cameras in auto mode and one in manual mode. The
+network as published is compared too, and the published numbers stand below ours. The cameras are not those of the
+paper: compare the order of the methods, not their numbers. The paper's HCN is our hypercolumn, its "ours" is our
+histpyramid.
 """
 
 from __future__ import annotations
 
-from copy import copy
-from pathlib import Path
 from typing import Any
 
 import click
 
 from ispfit.backbones.histpyramid import HistPyramid
 from ispfit.cli import run
-from ispfit.cli.compare import compare, compare_cameras
-from ispfit.cli.options import parse_settings
+from ispfit.cli.compare import backbone_options, chosen_backbones, compare_cameras, comparison_options
+from ispfit.cli.options import json_option
 
-PAPER = {  # mean, median, min, max in dB
+CAMERAS = ("virtual-a", "virtual-b", "synthetic-manual")
+PAPER = {
     "Canon 5D Mark III": {
         "forward": {
             "MLP": (25.43, 25.58, 18.08, 32.46),
@@ -70,29 +70,20 @@ PAPER = {  # mean, median, min, max in dB
         },
     },
 }
+"""Mean, median, min and max of the PSNR in dB."""
 
 
-CAMERAS = ("virtual-a", "virtual-b", "synthetic-manual")
-
-
-def table1(cameras: tuple[str, ...], output: Path, **options: Any) -> int:
-    channels = parse_settings(options["settings"]).get("histpyramid.channels", HistPyramid().channels)
-    return compare_cameras(
-        cameras or CAMERAS,
-        output,
-        variants={"histpyramid as published": HistPyramid.paper(channels=channels)},
-        published=PAPER,
-        **options,
-    )
-
-
-def command() -> click.Command:
-    """`ispfit compare` with cameras of its own."""
-    parameters = [copy(parameter) for parameter in compare.params]
-    for parameter in parameters:
-        parameter.required = parameter.required and parameter.name != "cameras"
-    return click.Command("table1.py", params=parameters, callback=table1, help=__doc__)
+@click.command(help=__doc__)
+@click.argument("cameras", nargs=-1)
+@backbone_options
+@comparison_options(max_steps=1000, learning_rate=2e-3)
+@json_option("Print the results of all runs as JSON.")
+def table1(cameras: tuple[str, ...], backbones: str, settings: tuple[str, ...], **options: Any) -> int:
+    families, rates = chosen_backbones(backbones, settings)
+    channels = families.get("histpyramid", HistPyramid()).get_params()["channels"]
+    families["histpyramid as published"] = HistPyramid.paper(channels=channels)
+    return compare_cameras(cameras or CAMERAS, families, rates, published=PAPER, **options)
 
 
 if __name__ == "__main__":
-    run(command())
+    run(table1)

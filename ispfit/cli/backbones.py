@@ -1,4 +1,4 @@
-"""``ispfit backbones``: what is installed."""
+"""``ispfit backbones``: the installed backbones."""
 
 from __future__ import annotations
 
@@ -7,21 +7,26 @@ from typing import Any
 import click
 
 from ispfit.cli.common import print_json
+from ispfit.cli.options import json_option
 
 __all__ = ["backbones"]
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@json_option("Print the backbones as JSON.")
 def backbones(as_json: bool) -> None:
-    """List the backbones that are installed: origin, parameters, halo, directions."""
+    """List the installed backbones.
+
+    Each is listed with its distribution, parameters, number of weights, halo in pixels, and the networks it needs for
+    the two directions.
+    """
     from ispfit.plugins.manager import registered_backbones
 
-    found = [_describe(name, entry) for name, entry in registered_backbones().items()]
+    entries = [_describe(name, entry) for name, entry in registered_backbones().items()]
     if as_json:
-        print_json(found)
+        print_json(entries)
         return
-    for entry in found:
+    for entry in entries:
         settings = ", ".join(f"{name}={value!r}" for name, value in entry["parameters"].items())
         click.echo(f"{entry['name']}  ({entry['origin']})")
         click.echo(f"    {entry['summary']}")
@@ -39,5 +44,5 @@ def _describe(name: str, entry: Any) -> dict[str, Any]:
         "parameters": backbone.settings(),
         "weights": sum(parameter.numel() for parameter in network.parameters()),
         "halo": network.halo,
-        "directions": "one network for both directions" if backbone.invertible else "one network a direction",
+        "directions": "one network for both directions" if backbone.invertible else "one network per direction",
     }

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import click
 
 __all__ = [
+    "Decorator",
     "combine",
     "device_options",
     "jobs_option",
@@ -24,10 +25,10 @@ __all__ = [
     "training_options",
 ]
 
-_Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
+Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-def combine(*options: _Decorator) -> _Decorator:
+def combine(*options: Decorator) -> Decorator:
     """Return one decorator that applies several; ``--help`` lists their options in this order."""
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -79,7 +80,7 @@ _TRAINING: dict[str, dict[str, Any]] = {
 """The options of `training_options`, by the name of the `ispfit.ISPModel` parameter that each sets."""
 
 
-def training_options(**defaults: Any) -> _Decorator:
+def training_options(**defaults: Any) -> Decorator:
     """Return a decorator that adds the training options of `ispfit.ISPModel`.
 
     Parameters
@@ -103,7 +104,7 @@ def training_options(**defaults: Any) -> _Decorator:
     )
 
 
-def jobs_option(help_text: str, default: int | None = None) -> _Decorator:
+def jobs_option(help_text: str, default: int | None = None) -> Decorator:
     """Return a decorator that adds ``--jobs``, a number of processes; by default one per core."""
     shown = "one per core" if default is None else True
     return click.option(
@@ -111,7 +112,7 @@ def jobs_option(help_text: str, default: int | None = None) -> _Decorator:
     )
 
 
-def json_option(help_text: str) -> _Decorator:
+def json_option(help_text: str) -> Decorator:
     """Return a decorator that adds ``--json``, the parameter `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help=help_text)
 

@@ -1,4 +1,4 @@
-"""The runs of a comparison: each fits one backbone to one camera with one seed, and is done once."""
+"""The runs of a comparison: each fits one backbone to one pair set with one seed, and is executed once."""
 
 from __future__ import annotations
 
@@ -8,183 +8,156 @@ import json
 import shutil
 import traceback
 import warnings
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from ispfit.backbone import Backbone
-from ispfit.comparison.data import Camera
+from ispfit.comparison.budget import Budget
+from ispfit.comparison.pair_sets import Pairs, PairSet
+from ispfit.comparison.results import RunResult
+from ispfit.directions import DIRECTIONS
 from ispfit.errors import InputError, InputWarning, IspfitError, TrainingError
 from ispfit.estimator import ISPModel
 from ispfit.files import atomic_path, file_fingerprint
-from ispfit.jobs import Outcome, run_jobs
+from ispfit.jobs import run_jobs
 from ispfit.plugins.manager import origin_of
-from ispfit.training import TrainingPlan
 
-__all__ = ["Budget", "Run", "run_all"]
+__all__ = ["Run", "plan_runs", "run_all"]
 
-_TRIAL, _MOST_TRIALS = 10, 640  # steps by which the time of a step is measured
-_CLEAR = 0.25  # of the time that a fit takes to start: what steps must take to be told from it
-_FORMAT = 2  # of the results
-_CRASH = "ended its process: it crashed, or there was not enough memory."
-_DAYS = 30 * 24 * 3600.0  # the longest that a run may take
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What each backbone may spend: the same windows seen, or the same wall time.
-
-    Parameters
-    ----------
-    max_steps : training steps a direction, where `seconds` is None.
-    seconds : wall time a direction; each backbone takes as many steps as it does in this time, measured on the
-        machine on a few steps. Networks that fit themselves are not bound.
-    learning_rate, batch_size, windows_per_image, window_size : as of `ispfit.ISPModel`.
-    """
-
-    max_steps: int = 1000
-    seconds: float | None = None
-    learning_rate: float = 2e-3
-    batch_size: int = 4
-    windows_per_image: int = 16
-    window_size: int = 32
-
-    def check(self) -> None:
-        """Raise an `InputError` if a number is out of range."""
-        names = ("learning_rate", "batch_size", "windows_per_image", "window_size")
-        TrainingPlan(self.max_steps, validation_fraction=0, seed=0, **{name: getattr(self, name) for name in names})
-
-    def about(self) -> dict[str, Any]:
-        """What a run depends on."""
-        return {name: value for name, value in asdict(self).items() if name != "max_steps" or self.seconds is None}
-
-    def model(self, backbone: Backbone, seed: int, device: str, steps: int) -> ISPModel:
-        """The estimator of a run; nothing is held out, so that all train to the end."""
-        given = {name: value for name, value in asdict(self).items() if name not in ("max_steps", "seconds")}
-        return ISPModel(backbone, max_steps=steps, validation_fraction=0, random_state=seed, device=device, **given)
+_RESULT_FORMAT = 3
+_MIN_TIMED_STEPS, _MAX_TIMED_STEPS = 10, 640
+_MIN_TIMED_SHARE = 0.25  # of the start-up time: steps that take less time cannot be told from its noise
+_MAX_RUN_SECONDS = 30 * 24 * 3600.0
+_CRASH_MESSAGE = "the worker process died: it crashed, or memory ran out."
 
 
-@dataclass(frozen=True)
+@dataclass
 class Run:
-    """One backbone, one camera, one seed.
+    """One backbone, one pair set, one seed.
 
     Parameters
     ----------
-    label : what the backbone is called in tables, by default its name; variants of one backbone need one each.
+    pair_set : PairSet
+        The pairs to fit and to test with.
+    backbone : Backbone
+        The backbone to fit in both directions.
+    seed : int
+        Random state of the estimator.
+    budget : Budget
+        The training of each direction.
+    device : str
+        `device` of `ispfit.ISPModel`.
+    label : str
+        Name of the backbone in tables, by default `backbone.name`. Variants of one backbone need different labels.
     """
 
-    camera: Camera
+    pair_set: PairSet
     backbone: Backbone
     seed: int
     budget: Budget
     device: str = "auto"
     label: str = ""
-    code: str = field(default="", init=False)
+    source: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "code", _code(self.backbone))  # a worker does not see a script's text
-
-    @property
-    def name(self) -> str:
-        """What the backbone is called."""
-        return self.label or self.backbone.name
+        self.label = self.label or self.backbone.name
+        self.source = _source(self.backbone)  # read here: a worker process cannot find the source of a script
 
     def __str__(self) -> str:
-        return f"{self.camera.name} {self.name} seed {self.seed}"
+        return f"{self.pair_set.name} {self.label} seed {self.seed}"
 
     @cached_property
     def key(self) -> str:
-        """What tells this run from all others, data and the backbone's code included; in the names of its files.
+        """Name of the run's files: it changes with the pairs, the budget, the backbone's parameters and its source.
 
-        As they were when it was first asked for.
+        Cached: files that change while the run is executed do not rename its result.
         """
-        about = [_FORMAT, self.backbone.settings(), self.budget.about(), self.camera.stamp, self.code]
+        about = [_RESULT_FORMAT, self.backbone.settings(), self.budget.settings(), self.pair_set.fingerprint]
+        about += [self.source]
         about += [file_fingerprint(Path(value)) for value in self.backbone.settings().values() if _is_file(value)]
         digest = hashlib.sha256(json.dumps(about, sort_keys=True, default=list).encode()).hexdigest()[:12]
-        return f"{self.camera.name}-{self.name}-{self.seed}-{digest}".replace("/", "_").replace(" ", "_")
+        return f"{self.pair_set.name}-{self.label}-{self.seed}-{digest}".replace("/", "_").replace(" ", "_")
 
-    def result(self, folder: Path) -> dict[str, Any] | None:
-        """What came of the run, if it has been done."""
-        try:
-            found: dict[str, Any] = json.loads((folder / f"{self.key}.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return found
+    def result(self, folder: Path) -> RunResult | None:
+        """Return the result in `folder`, or None if the run has not been executed."""
+        return RunResult.read(folder / f"{self.key}.json")
 
-    def do(self, folder: Path) -> dict[str, Any]:
-        """Fit and test, going on from the run's checkpoint; the result is kept in `folder`.
+    def execute(self, folder: Path) -> RunResult:
+        """Fit and test; resume from the run's checkpoint in `folder`, and write the result there.
 
         Raises
         ------
         IspfitError
-            Whatever goes wrong: a backbone that somebody is working on does not end the others' runs.
+            If the run fails for any reason: a backbone that is still in development does not stop the other runs.
         """
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", InputWarning)  # the pairs were loaded before, and it was said
-                return self._do(folder)
+                warnings.simplefilter("ignore", InputWarning)  # reported when the pairs were first loaded
+                return self._execute(folder)
         except (IspfitError, OSError, MemoryError):
             raise
         except Exception as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
             raise TrainingError(f"{type(error).__name__}: {error} ({where.filename}, line {where.lineno}).") from error
 
-    def _do(self, folder: Path) -> dict[str, Any]:
-        fit, test = self.camera.load()
-        model = self.budget.model(self.backbone, self.seed, self.device, self._steps(fit, folder))
+    def _execute(self, folder: Path) -> RunResult:
+        fit, test = self.pair_set.load()
+        model = self._model(self._steps(fit, folder))
         checkpoint = folder / f"{self.key}.checkpoint"
         model.fit(*fit, checkpoint=checkpoint)
-        result = {
-            "camera": self.camera.name,
-            "backbone": self.name,
-            "settings": self.backbone.settings(),
-            "budget": self.budget.about(),
-            "seed": self.seed,
-            "n_fit": len(fit[0]),
-            "seconds": sum(record.seconds for record in model.records_.values()),
-            "weights": sum(tensor.numel() for tensor in model.networks_["forward"].state_dict().values()),
-            "steps": {name: record.steps for name, record in model.records_.items()},
-            "shots": self.camera.names(test[0]),
-            "psnr": {
-                direction: model.psnr(*test, direction=direction).tolist() for direction in ("forward", "inverse")
-            },
-        }
-        with atomic_path(folder / f"{self.key}.json") as temporary:
-            temporary.write_text(json.dumps(result, indent=1), encoding="utf-8")
+        result = RunResult(
+            camera=self.pair_set.name,
+            backbone=self.label,
+            settings=self.backbone.settings(),
+            budget=self.budget.settings(),
+            seed=self.seed,
+            n_fit=len(fit[0]),
+            seconds=sum(record.seconds for record in model.records_.values()),
+            weights=sum(tensor.numel() for tensor in model.networks_["forward"].state_dict().values()),
+            steps={name: record.steps for name, record in model.records_.items()},
+            shots=self.pair_set.names(test[0]),
+            psnr={direction: model.psnr(*test, direction=direction).tolist() for direction in DIRECTIONS},
+        )
+        result.write(folder / f"{self.key}.json")
         shutil.rmtree(checkpoint, ignore_errors=True)
         return result
 
-    def _steps(self, fit: tuple[list[Any], list[Any]], folder: Path) -> int:
-        """Training steps of each direction; those of a wall time are measured once, so that a stopped run can go on."""
+    def _model(self, max_steps: int, **parameters: Any) -> ISPModel:
+        parameters |= {"max_steps": max_steps, "random_state": self.seed, "device": self.device}
+        return self.budget.model(self.backbone, **parameters)
+
+    def _steps(self, fit: Pairs, folder: Path) -> int:
+        """Return the number of steps per direction; for a wall time it is measured once and kept for a resumed run."""
         if self.budget.seconds is None or self.backbone.build().has_closed_form:
-            return self.budget.max_steps
+            return int(self.budget.model().max_steps)
         measured = folder / f"{self.key}.steps"
         if not measured.exists():
             with atomic_path(measured) as temporary:
-                temporary.write_text(str(max(1, round(self.budget.seconds / self._seconds_a_step(fit)))))
+                temporary.write_text(str(max(1, round(self.budget.seconds / self._seconds_per_step(fit)))))
         return int(measured.read_text())
 
-    def _seconds_a_step(self, fit: tuple[list[Any], list[Any]]) -> float:
-        trial = self.budget.model(self.backbone, self.seed, self.device, 1).set_params(direction="forward")
-        trial.fit(*fit)  # the first step is slower
+    def _seconds_per_step(self, fit: Pairs) -> float:
+        trial = self._model(1, direction="forward")
+        trial.fit(*fit)  # the first step of a process is slower
 
-        def seconds(steps: int) -> float:
-            return float(trial.set_params(max_steps=steps).fit(*fit).records_["forward"].seconds)
+        def seconds(max_steps: int) -> float:
+            return float(trial.set_params(max_steps=max_steps).fit(*fit).records_["forward"].seconds)
 
-        start, steps = seconds(1), _TRIAL
-        while (took := seconds(1 + steps) - start) < _CLEAR * start and steps < _MOST_TRIALS:
-            steps *= 4  # what they took may still be noise of the start, even less than nothing
-            start = min(start, seconds(1))
-        return max(took, _CLEAR * start) / steps
+        start_up, steps = seconds(1), _MIN_TIMED_STEPS
+        while (timed := seconds(1 + steps) - start_up) < _MIN_TIMED_SHARE * start_up and steps < _MAX_TIMED_STEPS:
+            steps *= 4
+            start_up = min(start_up, seconds(1))
+        return max(timed, _MIN_TIMED_SHARE * start_up) / steps
 
 
-def _code(backbone: Backbone) -> str:
-    """The distribution that a backbone came with, and the text of its module: results of another text are others."""
+def _source(backbone: Backbone) -> str:
+    """Return the distribution and the module source of a backbone: changed code invalidates results."""
     try:
         text = Path(inspect.getfile(type(backbone))).read_text(encoding="utf-8")
-    except (OSError, TypeError):  # of a notebook
+    except (OSError, TypeError):  # a class of a notebook has no file
         text = type(backbone).__qualname__
     return f"{origin_of(backbone.name)} {text}"
 
@@ -193,27 +166,63 @@ def _is_file(value: Any) -> bool:
     return isinstance(value, str) and Path(value).is_file()
 
 
-def run_all(runs: Sequence[Run], folder: Path, jobs: int | None = None) -> tuple[list[dict[str, Any]], list[str]]:
-    """Do the runs that have not been done; all results in the order of the runs, and what failed.
+def plan_runs(
+    pair_sets: Sequence[PairSet],
+    backbones: Mapping[str, Backbone],
+    budgets: Budget | Mapping[str, Budget],
+    *,
+    n_seeds: int = 1,
+    device: str = "auto",
+) -> list[Run]:
+    """Return the runs of all backbones on all pair sets.
 
     Parameters
     ----------
-    folder : where results and checkpoints are kept; a run that is there already is not done again.
-    jobs : processes that share the cores; None is one after the other.
+    pair_sets : sequence of PairSet
+        The pairs of each camera.
+    backbones : dict of str to Backbone
+        The backbones, by their names in tables.
+    budgets : Budget, or dict of str to Budget
+        One budget for all backbones, or the budget of each.
+    n_seeds : int
+        Number of runs of each backbone on each pair set; their seeds count from 0.
+    device : str
+        `device` of `ispfit.ISPModel`.
+    """
+    each = dict.fromkeys(backbones, budgets) if isinstance(budgets, Budget) else budgets
+    return [
+        Run(pair_set, backbone, seed, each[label], device, label)
+        for pair_set in pair_sets
+        for label, backbone in backbones.items()
+        for seed in range(n_seeds)
+    ]
+
+
+def run_all(runs: Sequence[Run], folder: Path, n_jobs: int | None = None) -> tuple[list[RunResult], list[str]]:
+    """Execute the runs that have no result yet; return all results in the order of the runs, and the failures.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        Runs of different names.
+    folder : Path
+        Where results and checkpoints are kept.
+    n_jobs : int, optional
+        Number of processes; they share the cores. None executes one run at a time.
     """
     names = [str(run) for run in runs]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(f"a comparison needs different names of cameras and of backbones; there are two {twice[0]!r}.")
+    duplicates = sorted({name for name in names if names.count(name) > 1})
+    if duplicates:
+        raise InputError(f"expected different names of cameras and of backbones, got two runs {duplicates[0]!r}.")
     folder.mkdir(parents=True, exist_ok=True)
     todo = [run for run in runs if run.result(folder) is None]
-    outcome: Outcome[Any] = run_jobs(
-        partial(Run.do, folder=folder),
+    failures = run_jobs(
+        partial(Run.execute, folder=folder),
         todo,
-        jobs=jobs or 1,
-        time_limit=_DAYS,
+        n_jobs=n_jobs or 1,
+        time_limit=_MAX_RUN_SECONDS,
         label="comparing",
         unit="run",
-        crash=_CRASH,
-    )
-    return [result for run in runs if (result := run.result(folder)) is not None], outcome.failures
+        crash_message=_CRASH_MESSAGE,
+    ).failures
+    return [result for run in runs if (result := run.result(folder)) is not None], failures

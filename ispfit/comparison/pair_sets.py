@@ -1,0 +1,179 @@
+"""Pair sets: pairs to fit with and pairs to test with, in files that every process can read."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ispfit.datasets import load_dataset, load_pairs
+from ispfit.datasets.load import list_rows
+from ispfit.errors import InputError
+from ispfit.files import file_fingerprint
+from ispfit.images import shots_of
+from ispfit.io import write_linear, write_srgb
+from ispfit.pairs.table import write_pairs_csv
+from ispfit.plugins.loading import did_you_mean
+from ispfit.plugins.manager import get_dataset, list_datasets
+from ispfit.splits import split_groups
+
+__all__ = ["PairSet", "Pairs", "distinct_names", "prepare_pair_set"]
+
+Pairs: TypeAlias = tuple[list[Any], list[Any]]
+"""Raw images X and srgb images Y, as `ispfit.ISPModel.fit` takes them."""
+
+_TEST_EVERY = 5  # one group in five is for testing if a table has no split
+_SUPPLIED = frozenset({"n_samples", "image_size", "random_state"})  # loader arguments that `_make` gives
+
+
+@dataclass(frozen=True)
+class PairSet:
+    """The pairs of one camera, shared out into pairs to fit with and pairs to test with.
+
+    Parameters
+    ----------
+    name : str
+        Name of the camera in tables.
+    path : Path
+        A folder or a ``pairs.csv`` that `ispfit.datasets.load_pairs` reads.
+    """
+
+    name: str
+    path: Path
+
+    def load(self) -> tuple[Pairs, Pairs]:
+        """Return the pairs to fit with and the pairs to test with.
+
+        Pairs of the split "test" are tested with; pairs of all other splits, "validation" among them, are fitted with.
+        If the table has no split "test", a fifth of the pairs is tested with, the same pairs each time; look-alike
+        shots (of one ``scene`` of the table) stay together.
+
+        Raises
+        ------
+        InputError
+            If there are no pairs to fit with, or none to test with.
+        """
+        X, Y = load_pairs(self.path, lazy=True)
+        splits = self._splits(X)
+        test = [index for index, split in enumerate(splits) if split == "test"]
+        fit = [index for index, split in enumerate(splits) if split != "test"]
+        if not test or not fit:
+            raise InputError(
+                f"{self.path}: expected pairs to fit with and pairs to test with, of two scenes at least; got "
+                f"{len(fit)} to fit with and {len(test)} to test with."
+            )
+        return ([X[i] for i in fit], [Y[i] for i in fit]), ([X[i] for i in test], [Y[i] for i in test])
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest that changes if a file of a pair, the table or the split changes."""
+        return _fingerprint(self.path)
+
+    @staticmethod
+    def names(images: list[Any]) -> list[str]:
+        """Return the name of each shot, or its number if it has no name."""
+        return [shot.name or str(index) for index, shot in enumerate(shots_of(images))]
+
+    def _splits(self, X: list[Any]) -> list[str]:
+        names = self.names(X)
+        split_of_name = {row.name: row.split for row in list_rows(self.path)}
+        if "test" in split_of_name.values():
+            return [split_of_name.get(name, "") for name in names]
+        groups = _groups(X)
+        n_test = max(round(len(X) / _TEST_EVERY), min(Counter(groups).values()))
+        split_of_group = split_groups(groups, {"test": n_test}, np.random.default_rng(0))
+        return [split_of_group[group] for group in groups]
+
+
+@lru_cache(maxsize=64)
+def _fingerprint(path: Path) -> str:
+    digest = hashlib.sha256()
+    for row in list_rows(path):
+        about = [row.name, row.split, str(row.shot.scene)]
+        about += [file_fingerprint(file) if file.exists() else f"{file} is missing" for file in (row.raw, row.srgb)]
+        digest.update("\n".join(about).encode())
+    return digest.hexdigest()
+
+
+def _groups(X: list[Any]) -> list[str]:
+    """Return the group of look-alikes of each shot."""
+    return [shot.scene or name for shot, name in zip(shots_of(X), PairSet.names(X), strict=True)]
+
+
+def distinct_names(pair_sets: Sequence[PairSet]) -> list[PairSet]:
+    """Return the pair sets with the parent folder in each name that occurs twice: ``nikon/pairs``, ``canon/pairs``."""
+    n_sets = Counter(pair_set.name for pair_set in pair_sets)
+    return [
+        replace(pair_set, name=f"{pair_set.path.resolve().parent.name}/{pair_set.name}")
+        if n_sets[pair_set.name] > 1
+        else pair_set
+        for pair_set in pair_sets
+    ]
+
+
+def prepare_pair_set(source: str, folder: Path, n_samples: int = 60, image_size: int = 192) -> PairSet:
+    """Return the pair set of a folder or of a dataset; the pairs of a dataset are written to `folder` once.
+
+    Parameters
+    ----------
+    source : str
+        A folder or ``pairs.csv`` that `ispfit.datasets.load_pairs` reads, or the name of a dataset.
+    folder : Path
+        Where the pairs of a dataset are kept.
+    n_samples : int
+        Number of pairs of a synthetic dataset.
+    image_size : int
+        Side of its square images in pixels.
+
+    Raises
+    ------
+    InputError
+        If `source` is neither a path nor the name of a dataset that can be made without further arguments.
+    """
+    path = Path(source)
+    if path.exists():
+        return PairSet((path.parent if path.suffix == ".csv" else path).resolve().name, path)
+    known = [name for name in list_datasets() if not _required_arguments(name)]
+    if source not in known:
+        hint = did_you_mean(source, known)
+        raise InputError(f"{source}: no such folder, and no dataset of this name; there are {', '.join(known)}.{hint}")
+    place = folder / f"{source}-{n_samples}-{image_size}"
+    if not (place / "pairs.csv").exists():
+        _write(*_make(source, n_samples, image_size), place)
+    return PairSet(source, place)
+
+
+def _required_arguments(dataset: str) -> set[str]:
+    """Return the loader arguments without a default that `_make` cannot supply."""
+    parameters = inspect.signature(get_dataset(dataset)).parameters.values()
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return {each.name for each in parameters if each.default is each.empty and each.kind not in variadic} - _SUPPLIED
+
+
+def _make(dataset: str, n_samples: int, image_size: int) -> Pairs:
+    """Load a dataset; its number and size of images are set if its loader has such arguments."""
+    supplied = {"n_samples": n_samples, "image_size": image_size, "random_state": 0}
+    parameters = inspect.signature(get_dataset(dataset)).parameters
+    return load_dataset(dataset, **{name: value for name, value in supplied.items() if name in parameters})
+
+
+def _write(X: list[Any], Y: list[Any], place: Path) -> None:
+    """Write pairs and their table; every fifth group is for testing, as in the tables of docs/comparison.md."""
+    place.mkdir(parents=True, exist_ok=True)
+    groups = _groups(X)
+    test = set(list(dict.fromkeys(groups))[::_TEST_EVERY])
+    rows = []
+    for index, (raw, srgb, shot, group) in enumerate(zip(X, Y, shots_of(X), groups, strict=True)):
+        row = {"name": f"{index:04d}", "raw": f"{index:04d}.tif", "srgb": f"{index:04d}.png"}
+        write_linear(place / row["raw"], raw)
+        write_srgb(place / row["srgb"], srgb)
+        about = {"scene": shot.scene or "", "make": shot.make or "", "model": shot.model or ""}
+        rows.append(row | about | {"split": "test" if group in test else "train"})
+    write_pairs_csv(place / "pairs.csv", rows)

@@ -1,0 +1,98 @@
+"""Pair sets: which pairs are tested with, where they come from, and when they are others."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ispfit.comparison import PairSet, distinct_names, pair_sets, prepare_pair_set
+from ispfit.datasets import load_pairs
+from ispfit.errors import InputError
+from ispfit.pairs.table import write_pairs_csv
+
+
+def copied(pair_set: PairSet, folder: Path) -> Path:
+    shutil.copytree(pair_set.path, folder)
+    return folder
+
+
+def with_columns(pair_set: PairSet, folder: Path, n_pairs: int, **columns: list[str]) -> PairSet:
+    """The first pairs with a table of these columns, and without a split."""
+    copied(pair_set, folder)
+    with (folder / "pairs.csv").open(newline="") as table:
+        rows = [{name: row[name] for name in ("name", "raw", "srgb")} for row in csv.DictReader(table)]
+    extra = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    write_pairs_csv(folder / "pairs.csv", [row | more for row, more in zip(rows[:n_pairs], extra, strict=True)])
+    return PairSet("other", folder)
+
+
+def test_one_scene_in_five_of_a_synthetic_dataset_is_tested_with(pair_set: PairSet) -> None:
+    fit, test = pair_set.load()
+    assert PairSet.names(test[0]) == ["0000", "0005"]
+    assert PairSet.names(fit[0]) == [f"{index:04d}" for index in (1, 2, 3, 4, 6, 7, 8, 9)]
+    again = prepare_pair_set("virtual-b", pair_set.path.parent, n_samples=10, image_size=32)
+    assert again == pair_set, "made once"
+
+
+def test_the_split_of_a_table_is_kept(shared_data: Path) -> None:
+    pair_set = prepare_pair_set(str(shared_data / "nikon-d7000-auto"), Path("nowhere"))
+    fit, test = pair_set.load()
+    assert pair_set.name == "nikon-d7000-auto"
+    assert (len(fit[0]), len(test[0])) == (83, 32)
+    expected = {image.shot.name for image in load_pairs(pair_set.path, "test", lazy=True)[0]}
+    assert {image.shot.name for image in test[0]} == expected
+
+
+def test_pairs_to_validate_with_are_fitted_with(pair_set: PairSet, tmp_path: Path) -> None:
+    other = with_columns(pair_set, tmp_path / "pairs", 4, split=["train", "test", "validation", "test"])
+    fit, test = other.load()
+    assert (PairSet.names(fit[0]), PairSet.names(test[0])) == (["0000", "0002"], ["0001", "0003"])
+
+
+@pytest.mark.parametrize("scenes", ["aabbccddee", "aaaaabbbbb", "abcdefghij", "aaaaaaaaab"])
+def test_look_alikes_stay_together_in_a_table_without_a_split(pair_set: PairSet, tmp_path: Path, scenes: str) -> None:
+    other = with_columns(pair_set, tmp_path / "pairs", 10, scene=list(scenes))
+    fit, test = other.load()
+    n_alike = min(scenes.count(scene) for scene in scenes)
+    assert len(test[0]) == max(2 if scenes.count("a") <= 2 else 0, n_alike)
+    assert not {image.shot.scene for image in fit[0]} & {image.shot.scene for image in test[0]}
+    assert PairSet.names(other.load()[1][0]) == PairSet.names(test[0]), "the same each time"
+
+
+def test_pairs_without_two_scenes_are_refused(pair_set: PairSet, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expected pairs to fit with and pairs to test with, of two scenes at least"):
+        with_columns(pair_set, tmp_path / "pairs", 2, scene=["a", "a"]).load()
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (
+            "virtual-c",
+            "virtual-c: no such folder, and no dataset of this name; there are .*Did you mean 'virtual-[ab]'",
+        ),
+        ("folder", "folder: no such folder, and no dataset of this name; there are .*virtual-b\\."),
+    ],
+)
+def test_a_camera_that_is_not_there_is_named(tmp_path: Path, source: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        prepare_pair_set(source, tmp_path)
+
+
+def test_pair_sets_of_one_name_are_told_apart_by_their_folders(pair_set: PairSet, tmp_path: Path) -> None:
+    places = [copied(pair_set, tmp_path / maker / "pairs") for maker in ("nikon", "canon")]
+    named = distinct_names([*(prepare_pair_set(str(place), tmp_path) for place in places), pair_set])
+    assert [each.name for each in named] == ["nikon/pairs", "canon/pairs", "virtual-b"]
+
+
+def test_the_fingerprint_changes_with_the_table(pair_set: PairSet, tmp_path: Path) -> None:
+    other = PairSet("one", copied(pair_set, tmp_path / "pairs"))
+    before = other.fingerprint
+    assert PairSet("two", other.path).fingerprint == before
+    lines = (other.path / "pairs.csv").read_text().splitlines()
+    (other.path / "pairs.csv").write_text("\n".join(lines[:-1]))
+    pair_sets._fingerprint.cache_clear()
+    assert other.fingerprint != before
