@@ -1,4 +1,4 @@
-"""Datasets by name: the built-ins, and those of plugins."""
+"""Datasets by name: those of ispfit and those of plugins."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["list_datasets", "load_dataset"]
 
 
 def load_dataset(name: str, *args: Any, **options: Any) -> tuple[list[Any], list[Any]]:
-    """Load a dataset by its name.
+    """Return the pairs of a dataset, given its name.
 
     Parameters
     ----------
-    name : "synthetic-auto" or "synthetic-manual" (see `make_camera_pairs`), "virtual-a" or "virtual-b" (virtual cameras
-        in auto mode), "folder" (see `load_pairs`), or one that a
-        plugin adds by the hook ``ispfit_datasets``.
-    *args, **options : what the dataset itself takes.
+    name : "virtual-a" or "virtual-b" for a virtual camera in auto mode, "synthetic-manual" for the first of them with
+        its auto mode off (see `make_camera_pairs`), "folder" (see `load_pairs`), or a name that a plugin adds by the
+        hook ``ispfit_datasets``.
+    *args, **options : parameters of the dataset.
 
     Returns
     -------
@@ -33,9 +33,9 @@ def load_dataset(name: str, *args: Any, **options: Any) -> tuple[list[Any], list
     Raises
     ------
     InputError
-        If no dataset is called so; the message lists those that are, and the closest.
+        If there is no dataset of that name; the message lists all names and the closest one.
     PluginError
-        If the dataset is not a pair of lists of one length.
+        If a plugin's dataset does not return two lists of one length.
 
     Examples
     --------
@@ -53,7 +53,6 @@ def load_dataset(name: str, *args: Any, **options: Any) -> tuple[list[Any], list
 def ispfit_datasets() -> dict[str, DatasetLoader]:
     """Register the synthetic cameras and folders of pairs."""
     return {
-        "synthetic-auto": partial(make_camera_pairs, camera="auto"),
         "synthetic-manual": partial(make_camera_pairs, camera="manual"),
         **{
             name.lower().replace(" ", "-"): partial(make_camera_pairs, camera=camera)

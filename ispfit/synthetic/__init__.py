@@ -1,4 +1,4 @@
-"""Procedural scenes through virtual cameras, as pairs of arrays or as files."""
+"""Procedural scenes photographed by virtual cameras, as pairs of arrays or as files."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""A camera that exists only in code: what its sensor records, and how it renders that.
+"""A camera that exists only in code: its sensor, and the rendering of what the sensor records.
 
 Stages: metering, sensor, white balance; then tones, colour matrix, saturation, gamut, tone curve, contrast, JPEG.
-With ``auto`` on, tones, contrast and saturation follow the scene; with it off they are constants, and every pixel
-is mapped by one fixed function.
+With ``auto`` on, tones, contrast and saturation follow the scene. With it off they are constants, and one fixed
+function maps every pixel.
 
 Sources
 -------
@@ -21,9 +21,18 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as PILImage
 
+from ispfit.color import BT2020_TO_SRGB, SRGB_LUMINANCE, apply_white_balance, linear_to_srgb
 from ispfit.errors import InputError
 from ispfit.images import FloatImage
-from ispfit.synthetic.auto_mode import AutoMode, Rendition, centre_weight, develop, thumbnail, weighted_mean
+from ispfit.synthetic.auto_mode import (
+    CAMERA_LUMA,
+    AutoMode,
+    Rendition,
+    apply_local_tone,
+    centre_weight,
+    thumbnail,
+    weighted_mean,
+)
 from ispfit.synthetic.lighting import illuminant
 
 __all__ = ["CAMERAS", "AutoMode", "Exposure", "VirtualCamera", "decode_jpeg", "white_balance"]
@@ -31,21 +40,18 @@ __all__ = ["CAMERAS", "AutoMode", "Exposure", "VirtualCamera", "decode_jpeg", "w
 _Array: TypeAlias = npt.NDArray[Any]
 _Row: TypeAlias = tuple[float, float, float]
 
-_BT2020_TO_SRGB = np.array([[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]])
-_SRGB_LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
-_LUMA = np.array([0.25, 0.5, 0.25], np.float32)  # of camera RGB
-_KELVIN = 1e6 / np.linspace(90, 420, 60)  # the lights that a camera expects
-_GREY = 0.11  # what metering brings the mean to
-_GREY_CODE = 0.46  # middle grey in non-linear sRGB
+_EXPECTED_KELVIN = 1e6 / np.linspace(90, 420, 60)  # colour temperatures of the lights that a camera expects
+_METERED_GREY = 0.11  # mean luma of the sensor values that metering aims at
+_MIDDLE_GREY_SRGB = 0.46  # 18 % grey, encoded
 
 
 @dataclass(frozen=True)
 class Exposure:
-    """What a sensor recorded.
+    """The record of a sensor.
 
     Parameters
     ----------
-    pixels : ndarray H x W x 3, float32, linear camera RGB in [0, 1] before white balance, without noise.
+    pixels : float32 H x W x 3, linear camera RGB in [0, 1] before white balance, without noise.
     gains : as-shot white balance of R, G, B, green = 1, each 1 or more.
     iso : ISO speed.
     exposure_time : seconds.
@@ -64,18 +70,19 @@ class VirtualCamera:
     Parameters
     ----------
     model : name; the make is "ispfit".
-    auto : whether the rendition follows the scene.
-    auto_mode : how far it does.
-    matrix : white-balanced camera RGB -> linear sRGB; rows sum to one.
-    daylight : the sensor's response to daylight (5500 K), green = 1.
-    toe, shoulder : of the tone curve: exponent in the shadows, and exposure at which half of white is reached.
+    auto : True lets the rendition follow the scene.
+    auto_mode : strengths of the auto mode.
+    matrix : 3 x 3, white-balanced camera RGB to linear sRGB; rows sum to one.
+    daylight : response of the sensor to daylight (5500 K), green = 1.
+    toe, shoulder : t and s of the tone curve ``(1 + s) x**t / (x**t + s)`` of linear values x.
     saturation : factor on chroma in every picture.
-    knee : distance from grey above which colours are compressed, 1 = the gamut's boundary.
-    shot_noise, read_noise : at ISO 100, in units of saturation: variance per signal, and standard deviation.
-    cfa : colours of the mosaic's 2 x 2 cell, row by row.
-    bits, black_level : of the RAW file's codes.
-    crop : margins top, left, bottom, right of the RAW file's picture that the JPEG leaves out.
-    orientation : EXIF orientations that its shots may have.
+    knee : distance from grey above which colours are compressed, 1 = boundary of the gamut.
+    shot_noise : variance of the noise per signal at ISO 100, both relative to saturation.
+    read_noise : standard deviation of the noise in the dark at ISO 100, relative to saturation.
+    cfa : colours of the 2 x 2 cell of the mosaic, row by row.
+    bits, black_level : number of bits of the codes in the RAW file, and the code of black.
+    crop : margins top, left, bottom, right in pixels that the RAW file has and the JPEG has not.
+    orientation : EXIF orientations that shots may have.
     jpeg_quality, jpeg_subsampling : as Pillow takes them (0 = 4:4:4, 1 = 4:2:2).
 
     Raises
@@ -114,29 +121,29 @@ class VirtualCamera:
         return replace(self, auto=False)
 
     def expose(self, radiance: FloatImage, rng: np.random.Generator) -> Exposure:
-        """Meter a scene and record it.
+        """Meter a scene and return what the sensor records.
 
         Parameters
         ----------
-        radiance : ndarray H x W x 3, linear BT.2020, as `make_scene` returns it.
+        radiance : float32 H x W x 3, linear BT.2020, as `make_scene` returns it.
         rng : draws the photographer's exposure compensation and the error of the white balance.
         """
         sensor = np.maximum(radiance @ self._response().T.astype(np.float32), 0)
-        factor = _meter(thumbnail(sensor @ _LUMA), rng)
+        factor = _meter(thumbnail(sensor @ CAMERA_LUMA), rng)
         pixels = np.minimum(sensor * np.float32(factor), np.float32(1))
         return Exposure(pixels, self._as_shot(pixels, rng), *_iso_and_time(factor))
 
     def _response(self) -> _Array:
-        """Return the matrix linear BT.2020 -> camera RGB."""
-        balanced = np.linalg.inv(self.matrix) @ _BT2020_TO_SRGB
+        """Matrix from linear BT.2020 to camera RGB before white balance."""
+        balanced = np.linalg.inv(self.matrix) @ BT2020_TO_SRGB
         daylight = balanced @ illuminant(5500.0)
         return np.asarray(balanced * (np.array(self.daylight) * daylight[1] / daylight)[:, None])
 
     def _as_shot(self, pixels: FloatImage, rng: np.random.Generator) -> _Row:
-        """Return white balance gains: a shades-of-grey estimate of the light, drawn towards the lights there are."""
+        """White balance gains: a shades-of-grey estimate of the light, moved towards the nearest expected light."""
         small = np.stack([thumbnail(pixels[..., channel]) for channel in range(3)], axis=-1).reshape(-1, 3)
         light = np.cbrt((small[small.max(axis=1) < 0.95].astype(float) ** 3).sum(axis=0)) + 1e-6
-        expected = illuminant(_KELVIN) @ self._response().T
+        expected = illuminant(_EXPECTED_KELVIN) @ self._response().T
         expected = np.log(expected / expected[:, 1:2])[:, [0, 2]]
         error = np.log(light / light[1])[[0, 2]] - expected
         nearest = (error**2).sum(axis=1).argmin()
@@ -152,7 +159,7 @@ class VirtualCamera:
         ----------
         pixels : float32 array of any shape, mosaic or RGB, before white balance.
         iso : ISO speed.
-        averaged : how many photosites each value is the mean of, as in a picture made smaller.
+        averaged : number of photosites of which each value is the mean, as in a picture made smaller.
         """
         gain = iso / 100
         variance = np.float32(self.shot_noise * gain) * pixels + np.float32(self.read_noise**2 * gain)
@@ -165,19 +172,19 @@ class VirtualCamera:
         if not self.auto:
             return self._style(raw, Rendition())
         rendition = self.auto_mode.decide(raw)
-        return self._style(develop(raw, rendition), rendition)
+        return self._style(apply_local_tone(raw, rendition), rendition)
 
     def _style(self, linear: FloatImage, rendition: Rendition) -> FloatImage:
-        """The picture style: a function of each pixel alone."""
+        """Apply the picture style, a function of each pixel alone."""
         rgb = linear @ np.array(self.matrix, np.float32).T
-        grey = (rgb @ _SRGB_LUMA)[..., None]
+        grey = (rgb @ SRGB_LUMINANCE)[..., None]
         rgb = np.asarray(grey + np.float32(self.saturation * rendition.saturation) * (rgb - grey), np.float32)
         power = _compress_gamut(rgb, self.knee) ** np.float32(self.toe)
         curved = power * np.float32(1 + self.shoulder) / (power + np.float32(self.shoulder))
-        return _add_contrast(_srgb_transfer(curved), rendition.contrast)
+        return _add_contrast(linear_to_srgb(curved), rendition.contrast)
 
     def jpeg(self, srgb: FloatImage, **options: Any) -> bytes:
-        """Return the JPEG file of a rendering; options go to Pillow (``exif=`` for one)."""
+        """Return the JPEG file of a rendering; options go to Pillow's ``save``, such as ``exif=``."""
         file = io.BytesIO()
         picture = PILImage.fromarray(np.rint(srgb * 255).astype(np.uint8))
         picture.save(file, "JPEG", quality=self.jpeg_quality, subsampling=self.jpeg_subsampling, **options)
@@ -211,7 +218,7 @@ CAMERAS: dict[str, VirtualCamera] = {
 
 def white_balance(pixels: FloatImage, gains: _Row) -> FloatImage:
     """Return linear camera RGB with the gains applied, clipped at saturation."""
-    return np.minimum(pixels * np.array(gains, np.float32), np.float32(1))
+    return np.minimum(apply_white_balance(pixels, gains), np.float32(1))
 
 
 def decode_jpeg(data: bytes) -> FloatImage:
@@ -221,23 +228,23 @@ def decode_jpeg(data: bytes) -> FloatImage:
 
 
 def _meter(luma: FloatImage, rng: np.random.Generator) -> float:
-    """Return the exposure that brings the centre-weighted mean to grey, held back for highlights."""
+    """Exposure factor that brings the centre-weighted mean to grey, lower if there are bright highlights."""
     weights = centre_weight(luma.shape, 0.3) + np.float32(0.3)
     mean = np.sqrt(2 ** weighted_mean(np.log2(luma + np.float32(1e-9)), weights) * weighted_mean(luma, weights))
-    held_back = np.sqrt(1 + (_GREY * 1.6 * np.quantile(luma, 0.98) / mean) ** 2)
+    for_highlights = np.sqrt(1 + (_METERED_GREY * 1.6 * np.quantile(luma, 0.98) / mean) ** 2)
     compensation = 2 ** np.clip(rng.normal(0, 0.6), -1.5, 1.5)
-    return float(_GREY / mean * compensation / held_back)
+    return float(_METERED_GREY / mean * compensation / for_highlights)
 
 
 def _iso_and_time(factor: float) -> tuple[float, float]:
-    """Share out an exposure, 1 = ISO 100 for 1/400 s: longer times down to 1/60 s, then ISO up to 6400."""
+    """ISO and seconds of an exposure, 1 = ISO 100 for 1/400 s: up to 1/60 s at ISO 100, then higher ISO up to 6400."""
     seconds = float(np.clip(factor / 400, 1 / 8000, 1 / 60))
     iso = float(100 * 2 ** np.clip(np.round(np.log2(factor / 400 / seconds)), 0, 6))
     return iso, factor / 4 / iso
 
 
 def _compress_gamut(rgb: FloatImage, knee: float) -> FloatImage:
-    """Draw colours beyond the knee into the gamut, and clip what is brighter than white."""
+    """Compress colours beyond the knee into the gamut, and clip what is brighter than white."""
     top = np.maximum(rgb.max(axis=2, keepdims=True), np.float32(1e-6))
     distance, room = 1 - rgb / top, np.float32(1 - knee)
     pressed = np.float32(knee) + room * np.tanh((distance - np.float32(knee)) / room)
@@ -245,17 +252,11 @@ def _compress_gamut(rgb: FloatImage, knee: float) -> FloatImage:
     return result
 
 
-def _srgb_transfer(linear: FloatImage) -> FloatImage:
-    """IEC 61966-2-1."""
-    power = np.float32(1.055) * np.maximum(linear, np.float32(0.0031308)) ** np.float32(1 / 2.4) - np.float32(0.055)
-    return np.where(linear <= 0.0031308, linear * np.float32(12.92), power)
-
-
 def _add_contrast(srgb: FloatImage, contrast: float) -> FloatImage:
-    """Raise the odds x / (1 - x) about middle grey to a power: black, middle grey and white stay."""
+    """Raise the odds x / (1 - x), relative to those of middle grey, to a power: black, middle grey and white stay."""
     if contrast == 1:
         return srgb
-    bright = (srgb / np.float32(_GREY_CODE)) ** np.float32(contrast)
-    dark = ((1 - srgb) / np.float32(1 - _GREY_CODE)) ** np.float32(contrast)
-    bright, dark = bright * np.float32(_GREY_CODE), dark * np.float32(1 - _GREY_CODE)
+    grey = _MIDDLE_GREY_SRGB
+    bright = (srgb / np.float32(grey)) ** np.float32(contrast) * np.float32(grey)
+    dark = ((1 - srgb) / np.float32(1 - grey)) ** np.float32(contrast) * np.float32(1 - grey)
     return np.asarray(bright / (bright + dark), np.float32)

@@ -11,18 +11,18 @@ from ispfit.images import FloatImage
 __all__ = ["demosaic"]
 
 # H. S. Malvar, L. He, R. Cutler, "High-Quality Linear Interpolation for Demosaicing of Bayer-Patterned Color Images",
-# ICASSP 2004, figure 2: the mean of the neighbours of the wanted colour, corrected by the gradient of the own colour.
+# ICASSP 2004, figure 2: the mean of the neighbours of the wanted colour, corrected by the gradient of the pixel's own.
 _GREEN = np.array([[0, 0, -1, 0, 0], [0, 0, 2, 0, 0], [-1, 2, 4, 2, -1], [0, 0, 2, 0, 0], [0, 0, -1, 0, 0]], np.float32)
-_BESIDE = np.array(
+_SAME_ROW = np.array(
     [[0, 0, 0.5, 0, 0], [0, -1, 0, -1, 0], [-1, 4, 5, 4, -1], [0, -1, 0, -1, 0], [0, 0, 0.5, 0, 0]], np.float32
 )
-_ACROSS = np.array(
+_DIAGONAL = np.array(
     [[0, 0, -1.5, 0, 0], [0, 2, 0, 2, 0], [-1.5, 0, 6, 0, -1.5], [0, 2, 0, 2, 0], [0, 0, -1.5, 0, 0]], np.float32
 )
 
 
 def demosaic(mosaic: npt.NDArray[np.float32], cfa: str) -> FloatImage:
-    """Interpolate a Bayer mosaic by gradient-corrected linear filters.
+    """Return the RGB of a Bayer mosaic, interpolated by gradient-corrected linear filters (Malvar et al. 2004).
 
     Parameters
     ----------
@@ -34,7 +34,8 @@ def demosaic(mosaic: npt.NDArray[np.float32], cfa: str) -> FloatImage:
     float32 array H x W x 3 in [0, 1].
     """
     green = _filter(mosaic, _GREEN)
-    beside, above, across = _filter(mosaic, _BESIDE), _filter(mosaic, _BESIDE.T), _filter(mosaic, _ACROSS)
+    same_row, same_column = _filter(mosaic, _SAME_ROW), _filter(mosaic, _SAME_ROW.T)
+    diagonal = _filter(mosaic, _DIAGONAL)
     rgb = np.empty((*mosaic.shape, 3), np.float32)
     for position, color in enumerate(cfa):
         row, column = divmod(position, 2)
@@ -45,14 +46,14 @@ def demosaic(mosaic: npt.NDArray[np.float32], cfa: str) -> FloatImage:
             elif wanted == "G":
                 source = green
             elif color == "G":
-                source = beside if cfa[2 * row + 1 - column] == wanted else above
+                source = same_row if cfa[2 * row + 1 - column] == wanted else same_column
             else:
-                source = across
+                source = diagonal
             rgb[cell][..., channel] = source[cell]
     return np.clip(rgb, 0, 1)
 
 
 def _filter(mosaic: npt.NDArray[np.float32], weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    # "mirror" reflects about the outermost pixel: colours keep their places in the cell.
+    # "mirror" reflects about the outermost pixel, so that colours keep their places in the cell.
     result: npt.NDArray[np.float32] = ndimage.correlate(mosaic, weights / 8, mode="mirror")
     return result

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from ispfit.color import XYZ_TO_BT2020
 from ispfit.images import FloatImage
 from ispfit.synthetic.surfaces import Field, Frame
 
@@ -19,10 +20,6 @@ __all__ = ["SETTINGS", "Lighting", "Setting", "illuminant"]
 
 _Array: TypeAlias = npt.NDArray[Any]
 _Range: TypeAlias = tuple[float, float]
-
-_XYZ_TO_BT2020 = np.array(
-    [[1.7166512, -0.3556708, -0.2533663], [-0.6666844, 1.6164812, 0.0157685], [0.0176399, -0.0427706, 0.9421031]]
-)
 
 
 def illuminant(kelvin: npt.ArrayLike, tint: float = 0.0) -> Field:
@@ -41,26 +38,26 @@ def illuminant(kelvin: npt.ArrayLike, tint: float = 0.0) -> Field:
     y_mild = np.polyval([-0.9549476, -1.37418593, 2.09137015, -0.16748867], x)
     y_cold = np.polyval([3.0817580, -5.87338670, 3.75112997, -0.37001483], x)
     y = np.where(t <= 2222, y_warm, np.where(t <= 4000, y_mild, y_cold))
-    rgb = np.concatenate([x / y, np.ones_like(x), (1 - x - y) / y], axis=-1) @ _XYZ_TO_BT2020.T
+    rgb = np.concatenate([x / y, np.ones_like(x), (1 - x - y) / y], axis=-1) @ XYZ_TO_BT2020.T
     return np.asarray(rgb / rgb[..., 1:2] * np.array([1.0, 2.0**tint, 1.0]), dtype=np.float32)
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A kind of place, by the ranges of the light in it; levels are in stops.
+    """A kind of place, described by ranges from which the light of a scene is drawn.
 
     Parameters
     ----------
-    name : what one would call it.
-    level : of the key light, 0 = full sun.
+    name : name of the place.
+    level : level of the key light in stops, 0 = full sun.
     key, fill : colour temperatures of key light and fill light, K.
-    shadow : how far the fill lies below the key.
+    shadow : level of the key light above the fill light, stops.
     lit : share of the frame that the key light reaches.
-    opening : share of the frame that is sky, or a window.
-    glare : level of the opening, relative to a white surface in the key light.
-    windows : the opening is made of panes rather than of sky.
-    lamps : how many lamps.
-    haze : optical depth of the air up to the furthest surface.
+    opening : share of the frame that is sky or a window.
+    glare : level of the opening in stops, relative to a white surface in the key light.
+    windows : True makes the opening of panes, False of sky.
+    lamps : number of lamps, smallest and largest.
+    haze : optical depth of the air in front of the furthest surface.
     focus : share of the surfaces, the nearest ones, that are in focus; 1 = all.
     """
 
@@ -95,7 +92,7 @@ SETTINGS = (
 
 @dataclass(frozen=True)
 class _Opening:
-    """Where the sky or a window is."""
+    """The part of the frame that is sky or a window."""
 
     share: float
     windows: bool
@@ -113,7 +110,7 @@ class _Opening:
         return cls(share, setting.windows, tilt, centre, half, bars)
 
     def contains(self, x: _Array, y: _Array) -> _Array:
-        """Return where the points lie in the opening."""
+        """Return the mask of the points in the opening."""
         if not self.windows:
             return np.asarray((y - self.tilt * x < self.share - 0.5) & (self.share > 0.02))
         inside = np.array(True)
@@ -127,8 +124,8 @@ class _Opening:
 class _Lamp:
     centre: _Array
     radius: float
-    colour: Field  # of its disc, with its brightness
-    reach: float
+    colour: Field  # radiance of its disc
+    reach: float  # distance at which its light falls off, in units of the longer side
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> _Lamp:
@@ -149,14 +146,18 @@ class Lighting:
     Parameters
     ----------
     level : radiance of a white surface in the key light, 1 = in full sun.
-    key, fill : colours of the two lights, the fill with its level.
+    key, fill : radiance (3,) of a white surface in each of the two lights.
     lit : share of the frame that the key light reaches.
-    softness : of the shadows' edges.
-    fall : stops per unit of x and y by which the fill falls off.
-    sky : colours of the clear and of the clouded sky.
-    cover, rise : how far the clouds cover it, and by how many stops per unit it darkens upwards.
-    haze, veil : optical depth of the air, and the light that it scatters.
-    focus : share of the surfaces that are in focus.
+    softness : width of the edges of shadows, in units of the noise field that makes them.
+    fall : (2,) change of the fill light along x and y, stops per longer side of the frame.
+    sky : radiance (3,) of the clear and of the clouded sky.
+    cover : cloud cover, positive is more.
+    rise : decrease of the sky upwards, stops per longer side of the frame.
+    haze : optical depth of the air in front of the furthest surface.
+    veil : radiance (3,) that the air scatters.
+    focus : share of the surfaces, the nearest ones, that are in focus.
+    opening : the sky or a window.
+    lamps : lamps in the frame.
     """
 
     level: np.float32
@@ -198,7 +199,7 @@ class Lighting:
         )
 
     def directed(self, frame: Frame, shadows: Field) -> FloatImage:
-        """Return the light that has a direction: the key, shadowed where the field is high, and the lamps."""
+        """Return the directed light: the key light, blocked where `shadows` is high, and the light of the lamps."""
         edge = np.quantile(shadows[::4, ::4], self.lit)
         lit = 1 / (1 + np.exp(np.clip((shadows - edge) / self.softness, -30, 30)))
         light = lit[..., None] * self.key
@@ -208,18 +209,18 @@ class Lighting:
         return np.asarray(light, dtype=np.float32)
 
     def diffuse(self, frame: Frame) -> FloatImage:
-        """Return the fill light, which falls off to one side."""
+        """Return the fill light, which decreases to one side."""
         fall = np.exp2(np.float32(self.fall[0]) * frame.x + np.float32(self.fall[1]) * frame.y)
         return fall[..., None] * self.fill
 
     def through_air(self, radiance: FloatImage, depth: Field) -> FloatImage:
-        """Return the radiance attenuated by the air, and veiled by what it scatters; depth in [0, 1]."""
+        """Return the radiance attenuated by the air, plus the light that the air scatters; `depth` is in [0, 1]."""
         clear = np.exp(np.float32(-self.haze) * depth)[..., None]
         result: FloatImage = self.veil + (radiance - self.veil) * clear
         return result
 
     def beyond(self, frame: Frame, clouds: Field) -> FloatImage:
-        """Return the radiance of the sky, bluer and darker upwards, with clouds in the key light's colour."""
+        """Return the radiance of the sky, bluer and darker upwards, with clouds in the colour of the key light."""
         horizon = np.float32(self.opening.share - 0.5)
         cover = 1 / (1 + np.exp(-3 * (clouds + np.float32(self.cover) + 3 * (frame.y - horizon + np.float32(0.3)))))
         rise = np.exp2(np.float32(self.rise) * (frame.y - horizon))[..., None]
@@ -228,7 +229,7 @@ class Lighting:
         return result
 
     def add_lamps(self, radiance: FloatImage, frame: Frame) -> None:
-        """Add the lamps' discs, and the haze of light around each."""
+        """Add to `radiance`, in place, the disc of each lamp and the glow around it."""
         for lamp in self.lamps:
             distance, radius = lamp.distance(frame), np.float32(lamp.radius)
             disc = np.clip((radius - distance) * frame.scale + 0.5, 0, 1)

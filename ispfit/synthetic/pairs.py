@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from ispfit.errors import InputError
 from ispfit.images import Image, Shot
-from ispfit.synthetic.camera import CAMERAS, VirtualCamera, decode_jpeg, white_balance
+from ispfit.synthetic.arguments import check_camera, check_image_size, check_n_samples
+from ispfit.synthetic.camera import VirtualCamera, decode_jpeg, white_balance
 from ispfit.synthetic.radiance import RandomSource, as_generator, make_scene
 
 __all__ = ["make_camera_pairs"]
 
-_PHOTOSITES = 16  # behind each pixel: a pair is a picture made smaller
-_SMALLEST = 16
+_PHOTOSITES_PER_PIXEL = 16  # their noise is averaged: a pair is a picture of a large sensor made smaller
 
 
 def make_camera_pairs(
@@ -29,20 +26,21 @@ def make_camera_pairs(
     Parameters
     ----------
     n_samples : number of shots; shot i does not depend on how many there are.
-    image_size : pixels, of a square or as (height, width).
-    camera : "auto" renders each scene as its auto mode decides; "manual" is the same camera with the auto mode
-        off, its raw are the same and every pixel is mapped by one fixed function; or a `VirtualCamera`.
+    image_size : (height, width) in pixels, one number for a square.
+    camera : a `VirtualCamera`, or the name of one of `CAMERAS`. "auto" is the first of them, whose auto mode renders
+        each scene differently. "manual" is the same camera with the auto mode off: the raws are the same, and one fixed
+        function maps every pixel.
     random_state : int, Generator, RandomState or None.
 
     Returns
     -------
-    X : list of Image (height, width, 3), float32 in [0, 1]: raw, linear white-balanced camera RGB, 1 = saturation.
-    Y : list of Image (height, width, 3), float32: the camera's srgb, 8-bit JPEG codes / 255.
+    X : list of Image (height, width, 3), float32 in [0, 1]: raws, linear white-balanced camera RGB, 1 = saturation.
+    Y : list of Image (height, width, 3), float32 in [0, 1]: the camera's srgbs, 8-bit JPEG codes / 255.
 
     Raises
     ------
     InputError
-        If a parameter is not one of the above.
+        If a parameter is not as above.
 
     Examples
     --------
@@ -50,45 +48,20 @@ def make_camera_pairs(
     >>> X[0].shape, Y[0].shot.camera
     ((32, 48, 3), 'ispfit Virtual A')
     """
-    camera = _check_camera(camera)
-    size = _check_size(image_size)
-    if not isinstance(n_samples, int | np.integer) or n_samples < 1:
-        raise InputError(f"n_samples: expected an integer of 1 or more, got {n_samples!r}.")
+    camera, image_size, n_samples = check_camera(camera), check_image_size(image_size), check_n_samples(n_samples)
     seed = int(as_generator(random_state).integers(2**32))
-    pairs = [_shoot(camera, size, seed, number) for number in range(n_samples)]
+    pairs = [_shoot(camera, image_size, seed, number) for number in range(n_samples)]
     return [raw for raw, _ in pairs], [srgb for _, srgb in pairs]
 
 
-def _shoot(camera: VirtualCamera, size: tuple[int, int], seed: int, number: int) -> tuple[Image, Image]:
-    scene_rng, shot_rng = (np.random.default_rng([seed, number, part]) for part in range(2))
-    exposure = camera.expose(make_scene(size, scene_rng), shot_rng)
-    raw = white_balance(camera.add_noise(exposure.pixels, exposure.iso, shot_rng, averaged=_PHOTOSITES), exposure.gains)
+def _shoot(camera: VirtualCamera, image_size: tuple[int, int], seed: int, number: int) -> tuple[Image, Image]:
+    scene_rng = np.random.default_rng([seed, number, 0])
+    shot_rng = np.random.default_rng([seed, number, 1])
+    exposure = camera.expose(make_scene(image_size, scene_rng), shot_rng)
+    noisy = camera.add_noise(exposure.pixels, exposure.iso, shot_rng, averaged=_PHOTOSITES_PER_PIXEL)
+    raw = white_balance(noisy, exposure.gains)
     name = f"shot{number:04d}"
     shot = Shot(
         name, "ispfit", camera.model, exposure.iso, exposure.exposure_time, exposure.gains, f"{seed}-{number:04d}"
     )
     return Image(raw, shot), Image(decode_jpeg(camera.jpeg(camera.render(raw))), shot)
-
-
-def _check_camera(camera: str | VirtualCamera) -> VirtualCamera:
-    default = CAMERAS["Virtual A"]
-    if isinstance(camera, VirtualCamera):
-        return camera
-    if camera == "auto":
-        return default
-    if camera == "manual":
-        return default.manual()
-    if camera in CAMERAS:
-        return CAMERAS[camera]
-    names = ", ".join(f'"{name}"' for name in ("auto", "manual", *CAMERAS))
-    raise InputError(f"camera: expected {names} or a VirtualCamera, got {camera!r}.")
-
-
-def _check_size(size: int | tuple[int, int]) -> tuple[int, int]:
-    sides = size if isinstance(size, Sequence) else (size, size)
-    if len(sides) != 2 or not all(isinstance(side, int | np.integer) and side >= _SMALLEST for side in sides):
-        raise InputError(
-            f"image_size: expected an integer of {_SMALLEST} pixels or more, or a pair (height, width) of such, "
-            f"got {size!r}."
-        )
-    return int(sides[0]), int(sides[1])

@@ -1,8 +1,8 @@
 """Procedural scenes with the statistics of natural images: occluding surfaces, and the light that falls on them.
 
-Convention: coordinates are in units of the frame's longer side, origin at its centre, x to the right, y down;
-radiance is linear BT.2020 RGB, 1 = a white surface in full sun. Nothing depends on the number of pixels: a
-scene of one seed looks the same at every size.
+Convention: coordinates are in units of the longer side of the frame, origin at its centre, x to the right, y down.
+Radiance is linear BT.2020 RGB, 1 = a white surface in full sun. Nothing depends on the number of pixels: the scene of a
+seed looks the same at every size.
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ __all__ = ["SETTINGS", "RandomSource", "Setting", "as_generator", "illuminant", 
 
 RandomSource: TypeAlias = "int | np.random.Generator | np.random.RandomState | None"
 
-_OVERSAMPLING = 2  # outlines are drawn this much finer than asked for, then averaged: edges without steps
+_OVERSAMPLING = 2  # outlines are drawn on a grid finer by this factor and averaged, so that edges have no steps
+_BLUR_SIZE = 0.03  # of what is out of focus, in units of the longer side
 
 
 def as_generator(random_state: RandomSource) -> np.random.Generator:
-    """Return a numpy Generator from anything that scikit-learn takes as a random_state.
+    """Return a NumPy Generator from anything that scikit-learn takes as a random_state, or from a Generator.
 
     Raises
     ------
     InputError
-        If it is something else.
+        If `random_state` is something else.
     """
     if isinstance(random_state, np.random.RandomState):
         return np.random.default_rng(random_state.randint(2**31 - 1, size=4))
@@ -45,25 +46,24 @@ def as_generator(random_state: RandomSource) -> np.random.Generator:
 
 
 def make_scene(
-    size: int | tuple[int, int], random_state: RandomSource = None, *, setting: Setting | None = None
+    image_size: int | tuple[int, int], random_state: RandomSource = None, *, setting: Setting | None = None
 ) -> FloatImage:
-    """Make the radiance of one scene, as it would fall on the sensor of any camera.
+    """Return the radiance of one scene, as it would fall on the sensor of any camera.
 
     Parameters
     ----------
-    size : pixels, of a square or as (height, width).
+    image_size : (height, width) in pixels, one number for a square.
     random_state : int, Generator, RandomState or None; the same state gives the same scene at any size.
     setting : the kind of place; None draws one of `SETTINGS`.
 
     Returns
     -------
-    ndarray of shape (height, width, 3), float32, linear BT.2020, positive, 1 = white in full sun; lights and
-    highlights are brighter than that.
+    float32 (height, width, 3), linear BT.2020, positive, 1 = white in full sun; lights and highlights are brighter.
     """
     rng = as_generator(random_state)
     drawn = SETTINGS[rng.integers(len(SETTINGS))]
     lighting, surfaces = Lighting.draw(rng, setting or drawn), Surfaces.draw(rng)
-    frame = Frame(size, size) if isinstance(size, int) else Frame(*size)
+    frame = Frame(image_size, image_size) if isinstance(image_size, int) else Frame(*image_size)
     fine = Frame(frame.height * _OVERSAMPLING, frame.width * _OVERSAMPLING)
     index = surfaces.paint(fine, _clutter(rng, surfaces, lighting))
     rough, broad = noise(frame, rng, range(3, 12)), noise(frame, rng, range(1, 8), 0.6)
@@ -78,7 +78,7 @@ def make_scene(
 
 
 def _clutter(rng: np.random.Generator, surfaces: Surfaces, lighting: Lighting) -> npt.NDArray[np.bool_]:
-    """Return which surfaces there are: few of those in the sky or a window, all of the nearest."""
+    """Mask of the surfaces to paint: few of those in the sky or a window, all of the nearest."""
     free = ~lighting.opening.contains(*surfaces.centre.T) | (rng.random(len(surfaces)) < 0.05)
     free[-surfaces.subject :] = True
     return free
@@ -87,7 +87,7 @@ def _clutter(rng: np.random.Generator, surfaces: Surfaces, lighting: Lighting) -
 def _light_up(
     surfaces: Surfaces, index: npt.NDArray[np.int32], lighting: Lighting, frame: Frame, fields: tuple[Field, ...]
 ) -> FloatImage:
-    """Return the radiance of the surfaces: reflectance x light, highlights, and the air before them."""
+    """Radiance of the surfaces: reflectance times light, highlights, and the air in front of them."""
     rough, grain, broad = fields
     colour = _average(surfaces.colour[index])
     index = index[::_OVERSAMPLING, ::_OVERSAMPLING]
@@ -100,8 +100,8 @@ def _light_up(
 
 
 def _defocus(radiance: FloatImage, sharp: FloatImage) -> FloatImage:
-    """Blur what is not sharp; what is sharp does not bleed into it."""
-    size = (max(1, round(0.03 * max(radiance.shape))),) * 2 + (1,)
+    """Blur the surfaces that are not sharp; sharp ones do not bleed into them."""
+    size = (max(1, round(_BLUR_SIZE * max(radiance.shape))),) * 2 + (1,)
     blurred, weight = radiance * (1 - sharp), 1 - sharp
     for _ in range(2):
         blurred, weight = (ndimage.uniform_filter(plane, size, mode="nearest") for plane in (blurred, weight))
@@ -110,6 +110,6 @@ def _defocus(radiance: FloatImage, sharp: FloatImage) -> FloatImage:
 
 
 def _average(fine: npt.NDArray[Any]) -> FloatImage:
-    """Average the blocks of an oversampled picture."""
+    """Means of the blocks of an oversampled picture."""
     parts = (fine[i::_OVERSAMPLING, j::_OVERSAMPLING] for i in range(_OVERSAMPLING) for j in range(_OVERSAMPLING))
     return np.asarray(sum(part.astype(np.float32) for part in parts) / np.float32(_OVERSAMPLING**2), np.float32)

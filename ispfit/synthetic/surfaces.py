@@ -22,11 +22,11 @@ __all__ = ["Field", "Frame", "Surfaces", "noise"]
 Field: TypeAlias = npt.NDArray[np.float32]
 _Array: TypeAlias = npt.NDArray[Any]
 
-_COUNT = 1000
-_RADII = (0.009, 0.45)
-_SUBJECT = 5  # the nearest surfaces, large and in the middle, in most scenes
-_REGIONS = 6
-_CORNERS = 28  # of a shape with a round outline
+_N_SURFACES = 1000
+_MIN_RADIUS, _MAX_RADIUS = 0.009, 0.45  # in units of the longer side
+_N_SUBJECT = 5  # the nearest surfaces, large and in the middle in most scenes
+_N_REGIONS = 6  # parts of the frame that share two colours each
+_N_CORNERS = 28  # of a shape with a round outline
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class Frame:
 
 
 def noise(frame: Frame, rng: np.random.Generator, octaves: range, roughness: float = 1.0) -> Field:
-    """Make a random field of zero mean and about unit variance with a power-law spectrum.
+    """Return a random field (height, width) of zero mean and about unit variance with a power-law spectrum.
 
-    Octave k varies over 2^-k of the longer side and is `roughness` times as strong as the one before;
-    1 gives the 1/f^2 power spectrum of natural images. Octaves finer than the frame's pixels are left out.
+    Octave k varies over 2^-k of the longer side and is `roughness` times as strong as the one before. A roughness of 1
+    gives the 1/f^2 power spectrum of natural images. Octaves finer than the pixels of the frame are left out.
     """
     seeds = rng.integers(2**63, size=len(octaves))
     field = np.zeros((frame.height, frame.width), np.float32)
@@ -67,7 +67,7 @@ def _lattice(frame: Frame, cells: int, seed: int) -> Field:
     values = np.random.default_rng(seed).standard_normal((cells + 1, cells + 1), dtype=np.float32)
     left, top = ((1 - side / frame.scale) * cells / 2 + 0.5 for side in (frame.width, frame.height))
     box = (left, top, cells + 1 - left, cells + 1 - top)
-    grid = PILImage.fromarray(values * np.float32(1.5))  # interpolation takes away a third of the spread
+    grid = PILImage.fromarray(values * np.float32(1.5))  # interpolation removes a third of the spread
     return np.asarray(grid.resize((frame.width, frame.height), PILImage.Resampling.BICUBIC, box=box))
 
 
@@ -77,14 +77,14 @@ class Surfaces:
 
     Parameters
     ----------
-    centre : (n, 2), x and y.
-    radius : (n,).
+    centre : (n, 2) x and y, in units of the longer side.
+    radius : (n,) in units of the longer side.
     outline : n arrays (corners, 2), in units of the radius.
-    colour : (n, 3), reflectances.
-    slope : (n, 2), direction and strength of the shading across a surface.
-    weave : (n, 4), amplitudes of rough texture, grain and stripes, and the phase step of the stripes.
-    gloss : (n,), strength of the highlight.
-    subject : how many of the nearest make up what the picture is of.
+    colour : (n, 3) reflectances in [0, 1].
+    slope : (n, 2) change of the directed light per radius along x and y.
+    weave : (n, 4) amplitudes of rough texture, grain and stripes, and radians of the stripes per radius.
+    gloss : (n,) strength of the highlight.
+    subject : number of the nearest surfaces that are the subject of the picture.
     """
 
     centre: _Array
@@ -94,15 +94,15 @@ class Surfaces:
     slope: Field
     weave: Field
     gloss: Field
-    subject: int = _SUBJECT
+    subject: int = _N_SUBJECT
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Surfaces:
         """Draw the surfaces of one scene."""
         centre, radius = _places(rng)
-        angle = rng.uniform(0, 2 * np.pi, _COUNT)
-        slope = rng.gamma(1.0, 0.35, _COUNT)[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-        gloss = np.where(rng.random(_COUNT) < 0.08, rng.gamma(1.0, 2.0, _COUNT), 0)
+        angle = rng.uniform(0, 2 * np.pi, _N_SURFACES)
+        slope = rng.gamma(1.0, 0.35, _N_SURFACES)[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        gloss = np.where(rng.random(_N_SURFACES) < 0.08, rng.gamma(1.0, 2.0, _N_SURFACES), 0)
         return cls(
             centre,
             radius.astype(np.float32),
@@ -117,7 +117,7 @@ class Surfaces:
         return len(self.radius)
 
     def paint(self, frame: Frame, keep: _Array) -> npt.NDArray[np.int32]:
-        """Return for each pixel the number of the surface that is seen there, of those in the mask `keep`."""
+        """Return the number of the surface that each pixel shows, painting only those in the mask `keep`."""
         canvas = PILImage.new("I", (frame.width, frame.height))
         pen = ImageDraw.Draw(canvas)
         middle = np.array([frame.width / 2, frame.height / 2]) - 0.5
@@ -127,7 +127,7 @@ class Surfaces:
         return np.asarray(canvas)
 
     def local(self, index: _Array, frame: Frame) -> tuple[Field, Field]:
-        """Return each pixel's position on its surface, in units of the surface's radius."""
+        """Return the position (x, y) of each pixel on its surface, in units of the radius of the surface."""
         x, y = self.centre.T.astype(np.float32)
         radius = self.radius[index]
         return (frame.x - x[index]) / radius, (frame.y - y[index]) / radius
@@ -140,7 +140,7 @@ class Surfaces:
         return result
 
     def shading(self, index: _Array, place: tuple[Field, Field]) -> Field:
-        """Return how much directed light each pixel's orientation catches, in (0, 1.5]."""
+        """Return the share of the directed light that each pixel receives by its orientation, in (0, 1.5]."""
         east, south = (column[index] for column in self.slope.T)
         result: Field = np.clip(1 + east * place[0] + south * place[1], np.float32(0.08), np.float32(1.5))
         return result
@@ -153,23 +153,23 @@ class Surfaces:
 
 
 def _places(rng: np.random.Generator) -> tuple[_Array, _Array]:
-    """Draw centres and radii, sorted from far to near: what is lower in the frame tends to be nearer, and larger."""
-    share = rng.random(_COUNT)
-    radius = (_RADII[0] ** -2 - share * (_RADII[0] ** -2 - _RADII[1] ** -2)) ** -0.5
-    centre = rng.uniform(-0.55, 0.55, (_COUNT, 2))
+    """Draw centres and radii, sorted from far to near: surfaces lower in the frame tend to be nearer and larger."""
+    share = rng.random(_N_SURFACES)
+    radius = (_MIN_RADIUS**-2 - share * (_MIN_RADIUS**-2 - _MAX_RADIUS**-2)) ** -0.5
+    centre = rng.uniform(-0.55, 0.55, (_N_SURFACES, 2))
     perspective = rng.uniform(0, 1.2)
-    order = np.argsort(perspective * centre[:, 1] + rng.normal(0, 0.4, _COUNT))
+    order = np.argsort(perspective * centre[:, 1] + rng.normal(0, 0.4, _N_SURFACES))
     centre, radius = centre[order], radius[order]
     if rng.random() < 0.7:
-        centre[-_SUBJECT:] = rng.normal(0, 0.12, 2) + rng.normal(0, 0.08, (_SUBJECT, 2))
-        radius[-_SUBJECT:] = rng.uniform(0.04, 0.2, _SUBJECT)
+        centre[-_N_SUBJECT:] = rng.normal(0, 0.12, 2) + rng.normal(0, 0.08, (_N_SUBJECT, 2))
+        radius[-_N_SUBJECT:] = rng.uniform(0.04, 0.2, _N_SUBJECT)
     return centre, radius * np.exp2(perspective * centre[:, 1])
 
 
 def _colours(rng: np.random.Generator, centre: _Array) -> _Array:
-    """Draw reflectances (n, 3) from a small palette, most of them as the others of their region."""
-    palette = _palette(rng, 2 * _REGIONS)
-    regions = rng.uniform(-0.5, 0.5, (_REGIONS, 2))
+    """Draw reflectances (n, 3) from a small palette, most of them from the two colours of their region."""
+    palette = _palette(rng, 2 * _N_REGIONS)
+    regions = rng.uniform(-0.5, 0.5, (_N_REGIONS, 2))
     distance = np.abs(centre[:, None] + rng.normal(0, 0.06, (len(centre), 1, 2)) - regions).sum(axis=2)
     pick = 2 * distance.argmin(axis=1) + rng.integers(2, size=len(centre))
     pick = np.where(rng.random(len(centre)) < 0.15, rng.integers(len(palette), size=len(centre)), pick)
@@ -194,17 +194,17 @@ def _weaves(rng: np.random.Generator, radius: _Array) -> _Array:
 
 
 def _outlines(rng: np.random.Generator) -> list[_Array]:
-    """Draw shapes, a fourth of them ellipses, blobs, polygons and rectangles each, turned by any angle."""
-    turn = rng.uniform(0, 2 * np.pi, _COUNT)
-    squeeze = rng.uniform(0.3, 1.0, _COUNT)
+    """Draw ellipses, blobs, polygons and rectangles, equally likely and turned by any angle."""
+    turn = rng.uniform(0, 2 * np.pi, _N_SURFACES)
+    squeeze = rng.uniform(0.3, 1.0, _N_SURFACES)
     kinds = (_ellipse, _blob, _polygon, _rectangle)
     return [
         _turned(kinds[kind](rng), angle, flat)
-        for kind, angle, flat in zip(rng.integers(4, size=_COUNT), turn, squeeze, strict=True)
+        for kind, angle, flat in zip(rng.integers(4, size=_N_SURFACES), turn, squeeze, strict=True)
     ]
 
 
-_ROUND = np.arange(_CORNERS) * 2 * np.pi / _CORNERS
+_ROUND = np.arange(_N_CORNERS) * 2 * np.pi / _N_CORNERS
 _WAVES = np.exp(1j * np.arange(2, 7)[:, None] * _ROUND)
 
 

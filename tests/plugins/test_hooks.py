@@ -59,7 +59,7 @@ def test_built_in_names_import_no_third_party(install: Install) -> None:
     install("ispfit-sun", sun())
     get_backbone("mlp")
     ispfit.ISPModel("histpyramid").get_params()
-    load_dataset("synthetic-auto", n_samples=1, image_size=16, random_state=0)
+    load_dataset("synthetic-manual", n_samples=1, image_size=16, random_state=0)
     assert "ispfit_sun" not in sys.modules
     get_backbone("sun")
     assert "ispfit_sun" in sys.modules
@@ -230,7 +230,7 @@ DATASET = """
 
 def test_a_plugin_adds_a_dataset(install: Install) -> None:
     install("ispfit-moon", DATASET)
-    assert list_datasets() == ["synthetic-auto", "synthetic-manual", "virtual-a", "virtual-b", "folder", "moon", "dark"]
+    assert list_datasets() == ["synthetic-manual", "virtual-a", "virtual-b", "folder", "moon", "dark"]
     X, Y = load_dataset("moon", n=3)
     assert len(X) == len(Y) == 3
     with pytest.raises(PluginError, match="dataset 'dark': expected two lists of one length, X and Y, got NoneType"):
@@ -238,7 +238,7 @@ def test_a_plugin_adds_a_dataset(install: Install) -> None:
 
 
 def test_an_unknown_dataset_lists_the_known_and_the_closest() -> None:
-    with pytest.raises(InputError, match=r"none is called 'synthetic'; .*folder\. Did you mean 'synthetic-auto'\?"):
+    with pytest.raises(InputError, match=r"none is called 'synthetic'; .*folder\. Did you mean 'synthetic-manual'\?"):
         load_dataset("synthetic")
 
 

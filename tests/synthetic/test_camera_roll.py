@@ -102,7 +102,7 @@ def test_a_lens_that_the_camera_corrects_and_a_smaller_jpeg(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"n_shots": 0}, "n_shots: expected an integer of 1 or more, got 0"),
+        ({"n_samples": 0}, "n_samples: expected an integer of 1 or more, got 0"),
         ({"image_size": 4}, "image_size: expected"),
         ({"camera": "Nikon"}, "camera: expected"),
         ({"cfa": "RRGB"}, "cfa: expected"),
