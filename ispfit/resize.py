@@ -1,7 +1,8 @@
-"""Making images smaller by averaging areas."""
+"""Reduce images by averaging areas, and crop them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -12,7 +13,7 @@ from ispfit.color import linear_to_srgb, srgb_to_linear
 from ispfit.errors import InputError
 from ispfit.images import Image
 
-__all__ = ["Size", "check_size", "reduce_image", "resize_area"]
+__all__ = ["Size", "check_size", "crop_fraction", "reduce_image", "resize_area"]
 
 Size = int | tuple[int, int]
 
@@ -20,15 +21,15 @@ _LAST_CODE = 65535
 
 
 def resize_area(image: npt.NDArray[np.float32], size: Size) -> Image:
-    """Resize linear light by exact area averaging so that it covers `size`, and crop the centre.
+    """Return linear light reduced by exact area averaging until it just covers `size`, cropped around the centre.
 
-    Every output pixel is the mean of the rectangle of input pixels that it covers, parts of pixels counted
-    by their area. The aspect ratio is kept: what sticks out on the longer side is cut off evenly.
+    Every output pixel is the mean of the rectangle of input pixels that it covers; parts of pixels count by their area.
+    The proportions of the content are kept.
 
     Parameters
     ----------
     image : float32 array H x W x 3, linear light.
-    size : height and width of the result in pixels; one number for a square. Never larger than `image`.
+    size : (height, width) of the result in pixels, one number for a square; at most that of `image`.
 
     Returns
     -------
@@ -37,7 +38,7 @@ def resize_area(image: npt.NDArray[np.float32], size: Size) -> Image:
     Raises
     ------
     InputError
-        If `size` is larger than the image in either direction, or is not one or two positive integers.
+        If `size` is larger than the image on either side, or is not one or two positive integers.
 
     Examples
     --------
@@ -61,18 +62,18 @@ def resize_area(image: npt.NDArray[np.float32], size: Size) -> Image:
     narrow = rows @ np.asarray(image).reshape(source[0], -1)
     stacked = narrow.reshape(target[0], source[1], -1).swapaxes(0, 1).reshape(source[1], -1)
     pixels = (columns @ stacked).reshape(target[1], target[0], -1).swapaxes(0, 1)
-    inside = np.clip(pixels, image.min(), image.max())  # rounding must not take a mean out of [0, 1]
+    inside = np.clip(pixels, image.min(), image.max())  # rounding must not put a mean outside [0, 1]
     return Image(np.ascontiguousarray(inside), getattr(image, "shot", None))
 
 
 def reduce_image(image: Image, size: Size | None, *, linear: bool) -> Image:
-    """Make a raw or an srgb smaller by `resize_area`, in linear light.
+    """Return a raw or an srgb reduced by `resize_area`, in linear light.
 
     Parameters
     ----------
     image : float32 H x W x 3 in [0, 1].
     size : as for `resize_area`; None keeps the size.
-    linear : whether `image` is linear. An srgb, which is not, is decoded first and encoded again.
+    linear : True for a raw; False for an srgb, which is decoded before averaging and encoded after it.
 
     Returns
     -------
@@ -90,8 +91,25 @@ def reduce_image(image: Image, size: Size | None, *, linear: bool) -> Image:
 
 @lru_cache(maxsize=1)
 def _linear_of_codes() -> npt.NDArray[np.float32]:
-    """Linear light of each 16-bit sRGB code: looking it up is ten times as fast as the formula."""
+    """Linear light of each 16-bit sRGB code; a look-up is ten times as fast as the formula."""
     return np.asarray(srgb_to_linear(np.arange(_LAST_CODE + 1) / _LAST_CODE), np.float32)
+
+
+def crop_fraction(image: Image, box: Sequence[float]) -> Image:
+    """Return the part of an image inside `box`, given as fractions (left, top, right, bottom) of its sides.
+
+    Raises
+    ------
+    InputError
+        If the fractions are not in [0, 1] or are out of order.
+    """
+    left, top, right, bottom = box
+    if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+        raise InputError(
+            f"crop: expected fractions 0 <= left < right <= 1 and 0 <= top < bottom <= 1, got {tuple(box)}."
+        )
+    height, width = image.shape[:2]
+    return Image(image[round(top * height) : round(bottom * height), round(left * width) : round(right * width)])
 
 
 def check_size(size: Size) -> tuple[int, int]:
@@ -103,7 +121,7 @@ def check_size(size: Size) -> tuple[int, int]:
 
 
 def _area_weights(n_source: int, n_target: int, step: float) -> csr_array:
-    """Matrix n_target x n_source that averages windows `step` long, centred on the source."""
+    """Matrix (n_target, n_source) that averages adjacent windows of `step` pixels, centred on the source."""
     edges = (n_source - n_target * step) / 2 + step * np.arange(n_target + 1)
     edges = np.clip(edges, 0, n_source)
     first = np.floor(edges[:-1]).astype(int)

@@ -17,11 +17,12 @@ from ispfit.resize import Size, check_size, reduce_image
 __all__ = ["AlignedPair", "Tolerances", "align_pair"]
 
 _Shape: TypeAlias = tuple[int, ...]
+_Size: TypeAlias = tuple[int, int]
 
 _OVERSAMPLING = 2  # images are resampled at twice the final size, so that interpolation does not blur the result
 _MIN_SHIFT_PX = 0.1  # at working size: registration cannot tell a smaller shift from none
 _MAX_ASPECT_DIFFERENCE = 0.01  # relative
-_SAME_SCALE = 0.999  # raw pixels per srgb pixel from which the raw's grid counts as at least as fine
+_EQUAL_SCALE = 0.999  # raw pixels per srgb pixel above which the raw is at least as fine, despite measuring errors
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def align_pair(
     tolerances: Tolerances | None = None,
     register: bool = True,
 ) -> AlignedPair:
-    """Return the two images of a shot on one pixel grid, cropped to what both show.
+    """Return the two images of a shot on one pixel grid, cropped to the part that both show.
 
     If registration finds that both images show the same field of view, the finer one is reduced to the grid of the
     coarser one and nothing is interpolated. Otherwise the image with the finer grid is resampled onto the coarser
@@ -76,10 +77,10 @@ def align_pair(
     ----------
     raw, srgb : float32 H x W x 3 in [0, 1], upright; their sizes may differ.
     size : height and width of the result in pixels, one number for a square. Both images are reduced by area averaging
-        in linear light and cropped around the middle. On a side on which they share fewer pixels, the result has
-        those: nothing is enlarged. None keeps all they share, at the coarser of their resolutions.
-    tolerances : how uncertain the registration and how small the overlap may be.
-    register : False takes the two to show the same field of view: nothing is searched for, shifted or interpolated.
+        in linear light and cropped around the middle. A side on which they share fewer pixels keeps those: nothing is
+        enlarged. None keeps all that they share, at the coarser of their resolutions.
+    tolerances : limits of the registration's uncertainty and of the overlap; None takes the defaults.
+    register : False takes the two to show the same field of view, so that nothing is searched, shifted or interpolated.
 
     Returns
     -------
@@ -95,11 +96,12 @@ def align_pair(
     target = None if size is None else check_size(size)
     if register:
         return _registered_pair(raw, srgb, target, tolerances or Tolerances())
-    reason = _mismatch_reason(raw.shape, srgb.shape)
+    reason = _proportions_reason(raw.shape, srgb.shape)
     return AlignedPair(None, None, reason) if reason else AlignedPair(*_reduced_pair(raw, srgb, target))
 
 
-def _mismatch_reason(raw: _Shape, srgb: _Shape) -> str:
+def _proportions_reason(raw: _Shape, srgb: _Shape) -> str:
+    """Why the two cannot show the same field of view, or "" if they can."""
     if abs(raw[1] * srgb[0] / (raw[0] * srgb[1]) - 1) <= _MAX_ASPECT_DIFFERENCE:
         return ""
     return (
@@ -108,14 +110,14 @@ def _mismatch_reason(raw: _Shape, srgb: _Shape) -> str:
     )
 
 
-def _reduced_pair(raw: Image, srgb: Image, target: tuple[int, int] | None) -> tuple[Image, Image]:
-    """Both images, which show the same field of view, on the coarser of their grids or a coarser one of `target`."""
+def _reduced_pair(raw: Image, srgb: Image, target: _Size | None) -> tuple[Image, Image]:
+    """Both images of one field of view, reduced to the coarser of their grids and to at most `target`."""
     height, width = np.minimum(raw.shape[:2], srgb.shape[:2]).tolist()
     grid = (height, width) if target is None else (min(height, target[0]), min(width, target[1]))
     return reduce_image(raw, grid, linear=True), reduce_image(srgb, grid, linear=False)
 
 
-def _registered_pair(raw: Image, srgb: Image, target: tuple[int, int] | None, tolerances: Tolerances) -> AlignedPair:
+def _registered_pair(raw: Image, srgb: Image, target: _Size | None, tolerances: Tolerances) -> AlignedPair:
     small_raw = _reduced_for(target, raw, linear=True)
     small_srgb = _reduced_for(target, srgb, linear=False)
     found = register(small_raw, small_srgb, max_residual=tolerances.max_residual)
@@ -129,16 +131,13 @@ def _registered_pair(raw: Image, srgb: Image, target: tuple[int, int] | None, to
     shift = _largest_shift(transform, nominal, small_srgb.shape)
     if shift < _MIN_SHIFT_PX and _same_aspect(small_raw.shape, small_srgb.shape):
         return AlignedPair(*_reduced_pair(raw, srgb, target), "", registration, zoom=zoom)
-    first, second, valid, resampled = _on_coarser_grid(small_raw, small_srgb, transform)
+    raw, srgb, valid, resampled = _on_coarser_grid(small_raw, small_srgb, transform)
     box = shared_box(valid, target)
-    height, width = (side.stop - side.start for side in box)
-    grid = (height, width) if target is None else (min(height, target[0]), min(width, target[1]))
-    first = reduce_image(Image(first[box]), grid, linear=True)
-    second = reduce_image(Image(second[box]), grid, linear=False)
-    return AlignedPair(first, second, "", registration, resampled, zoom)
+    return AlignedPair(*_reduced_pair(Image(raw[box]), Image(srgb[box]), target), "", registration, resampled, zoom)
 
 
 def _rejection_reason(found: Registration, tolerances: Tolerances) -> str:
+    """Why a registration makes no pair, or "" if it does."""
     if not found.ok:
         return f"not registered: {found.reason}"
     if found.overlap < tolerances.min_overlap:
@@ -146,11 +145,15 @@ def _rejection_reason(found: Registration, tolerances: Tolerances) -> str:
     return ""
 
 
-def _reduced_for(target: tuple[int, int] | None, image: Image, *, linear: bool) -> Image:
-    """`image` at `_OVERSAMPLING` times the size `target`: registering and resampling more pixels gains nothing."""
+def _reduced_for(target: _Size | None, image: Image, *, linear: bool) -> Image:
+    """`image` at `_OVERSAMPLING` times the size `target`, or at working size if that is larger.
+
+    Resampling more pixels gains nothing; registering fewer is less exact.
+    """
     if target is None:
         return image
     factor = min(side / (_OVERSAMPLING * wanted) for side, wanted in zip(image.shape[:2], target, strict=True))
+    factor = min(factor, max(image.shape[:2]) / WORKING_SIZE)
     if factor <= 1:
         return image
     height, width = (round(side / factor) for side in image.shape[:2])
@@ -160,22 +163,22 @@ def _reduced_for(target: tuple[int, int] | None, image: Image, *, linear: bool) 
 def _between_originals(
     transform: LensTransform, small_raw: Image, small_srgb: Image, raw: Image, srgb: Image
 ) -> LensTransform:
-    """`transform` between pixels of the original images rather than of those that `_reduced_for` made of them."""
+    """Convert `transform` from pixels of the reduced images to pixels of the original ones."""
     raw_step, raw_start = _reduction(raw.shape, small_raw.shape)
     srgb_step, srgb_start = _reduction(srgb.shape, small_srgb.shape)
     return transform.scaled(srgb_step, raw_step).cropped(-srgb_start, -raw_start)
 
 
 def _reduction(shape: _Shape, small: _Shape) -> tuple[float, npt.NDArray[np.float64]]:
-    """Pixels per pixel of the reduced image, and the (x, y) at which `reduce_image` starts to average."""
+    """Pixels per pixel of the reduced image, and the (x, y) of the corner of the part that `reduce_image` keeps."""
     sides, small_sides = np.array(shape[1::-1]), np.array(small[1::-1])
     step = float((sides / small_sides).min())
     return step, (sides - step * small_sides) / 2
 
 
 def _on_coarser_grid(raw: Image, srgb: Image, transform: LensTransform) -> tuple[Image, Image, Mask, str]:
-    """Both images on the coarser of their grids, the pixels that both show, and which image was interpolated."""
-    if transform.scale > _SAME_SCALE:
+    """Both images on the coarser of their grids, the mask of the pixels that both show, and the interpolated image."""
+    if transform.scale > _EQUAL_SCALE:
         resampled, valid = resample(raw, transform, srgb.shape[:2], linear=True)
         return resampled, srgb, valid, "raw"
     resampled, valid = resample(srgb, transform.inverse(), raw.shape[:2], linear=False)
@@ -183,7 +186,7 @@ def _on_coarser_grid(raw: Image, srgb: Image, transform: LensTransform) -> tuple
 
 
 def _largest_shift(transform: LensTransform, nominal: LensTransform, srgb: _Shape) -> float:
-    """Largest distance between two maps of the pixels of an srgb, in pixels at working size."""
+    """Largest distance between two maps over the pixels of an srgb, in pixels at working size."""
     points = pixel_grid(*srgb[:2])[:: max(1, srgb[0] // 16), :: max(1, srgb[1] // 16)].reshape(-1, 2)
     raw_pixels = np.linalg.norm(transform(points) - nominal(points), axis=1).max()
     return float(raw_pixels / transform.scale * min(1.0, WORKING_SIZE / max(srgb[:2])))
