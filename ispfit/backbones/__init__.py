@@ -1,1 +1,1 @@
-"""The built-in backbones, a file each; what they share is in `parts`."""
+"""The built-in backbones, one file each; `parts` holds the modules that they share."""

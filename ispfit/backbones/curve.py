@@ -1,4 +1,4 @@
-"""One curve a channel: the oldest camera model."""
+"""One response curve per channel: the oldest camera model."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ import numpy as np
 from torch import Tensor
 
 from ispfit.backbone import Backbone, Network, Scene, Window
-from ispfit.backbones.parts.checks import check_counts
+from ispfit.backbones.parts.checks import check_integers
 from ispfit.backbones.parts.color_samples import sample_colors
-from ispfit.backbones.parts.curves import MonotoneCurves, fit_monotone
+from ispfit.backbones.parts.monotone_curves import MonotoneCurves, fit_monotone
 from ispfit.images import Image
 from ispfit.plugins import hookimpl
 
 __all__ = ["Curve"]
 
-_POWER = 1 / 2.2  # nodes lie closer in the dark, where a raw's codes are
+_NODE_POWER = 1 / 2.2  # nodes lie closer in the dark tones, where most of a raw's values are
 
 
 class Curve(Backbone):
-    """One monotone curve a channel, fitted by isotonic regression: the camera as its response alone.
+    """One monotone response curve per channel, fitted by isotonic regression.
 
-    What radiometric calibration assumed before colour was modelled. Grossberg & Nayar's empirical model (EMoR) has its
-    curves from a basis of measured ones, which is not redistributed here; a free monotone curve needs none and can
-    fit no worse. No gradient steps.
+    This is the camera model of radiometric calibration before colour was modelled. Grossberg & Nayar's empirical model
+    (EMoR) expresses curves in a basis of measured ones, which is not redistributed here. A free monotone curve needs no
+    basis and fits at least as well. There are no gradient steps.
 
     Parameters
     ----------
-    nodes : of each curve, at equal distances of ``x ** (1 / 2.2)``.
+    nodes : number of nodes of each curve, equally spaced in ``x ** (1 / 2.2)``.
 
     References
     ----------
@@ -41,8 +41,8 @@ class Curve(Backbone):
         self.nodes = nodes
 
     def build(self) -> Network:
-        """A new network: the identity on the scale of its nodes."""
-        check_counts(self, nodes=2)
+        """Return a new network whose curves are ``x ** (1 / 2.2)``."""
+        check_integers(self, nodes=2)
         return CurveNetwork(self.nodes)
 
 
@@ -54,16 +54,16 @@ class CurveNetwork(Network):
         self.curves = MonotoneCurves(nodes)
 
     def render(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
-        """Look each value up."""
-        colors = pixels.clamp(min=0).pow(_POWER).movedim(1, -1)
+        """Map each channel by its curve."""
+        colors = pixels.clamp(min=0).pow(_NODE_POWER).movedim(1, -1)
         values: Tensor = self.curves(colors.reshape(-1, 3))
         return values.reshape(colors.shape).movedim(-1, 1).contiguous()
 
     def fit_pairs(self, pairs: Iterable[tuple[Image, Image]]) -> None:
-        """Isotonic regression, channel by channel."""
+        """Fit the curve of each channel by isotonic regression."""
         sources, targets = sample_colors(pairs)
-        places, count = sources.clip(0) ** _POWER, self.curves.nodes.shape[1]
-        self.curves.set(np.stack([fit_monotone(places[:, c], targets[:, c], count) for c in range(3)], 1))
+        positions, count = sources.clip(0) ** _NODE_POWER, self.curves.nodes.shape[1]
+        self.curves.set(np.stack([fit_monotone(positions[:, c], targets[:, c], count) for c in range(3)], 1))
 
 
 @hookimpl

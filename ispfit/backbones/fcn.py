@@ -1,4 +1,4 @@
-"""A fully convolutional network on VGG-16: the baseline of semantic segmentation (Nam & Kim 2017, 5.1)."""
+"""A fully convolutional network on VGG-16: the baseline from semantic segmentation (Nam & Kim 2017, 5.1)."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ __all__ = ["FCN"]
 class FCN(VGGBackbone):
     """FCN-8s on VGG-16 reduced to conv1_1..conv4_3, from image to image.
 
-    As in the original, each of three resolutions predicts the output by a 1 x 1 convolution; the coarsest prediction is
-    enlarged twofold, added to the next, and so on. Enlarging is learned and starts bilinear, the finer predictions
-    start at zero. In place of pool4, pool3 and conv7 the reduced network has pool1, pool2 and conv4_3, at
-    strides of 2, 4 and 8.
+    As in the original, each of three resolutions predicts the output by a 1 x 1 convolution. The coarsest prediction is
+    enlarged twofold and added to the next finer one, and so on. The enlarging layers are learned and start as bilinear
+    interpolation; the finer predictions start at zero. pool1, pool2 and conv4_3, at strides of 2, 4 and 8, take the
+    place of pool3, pool4 and conv7 of the original.
 
     Parameters
     ----------
-    weights : of the trunk to begin with: None (random), "imagenet" (as in the paper; downloaded), or a file's path.
-    width : factor of the trunk's channels; weights other than None need 1.
+    weights : initial weights of the trunk: None (random), "imagenet" (downloaded; the paper's choice), or the path of a
+        file.
+    width : factor by which the trunk's channels are multiplied; must be 1 unless `weights` is None.
 
     References
     ----------
@@ -38,15 +39,15 @@ class FCN(VGGBackbone):
         self.width = width
 
     def build(self) -> Network:
-        """A new network with random weights."""
-        self.check_width()
+        """Return a new network with random weights."""
+        self.check_parameters()
         return FCNNetwork(self.width)
 
 
 class FCNNetwork(Network):
     """The network of `FCN`."""
 
-    halo = 56  # conv4_3 then covers the window and a cell of 8 pixels on each side
+    halo = 56  # so that conv4_3 covers the window and one cell of 8 pixels on each side
     stride = 8
 
     def __init__(self, width: float) -> None:
@@ -60,21 +61,28 @@ class FCNNetwork(Network):
         self.enlarge = nn.ModuleList(_bilinear() for _ in range(3))
 
     def render(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
-        """Predict at strides 8, 4 and 2, and enlarge to 1."""
+        """Predict at strides 8, 4 and 2, and enlarge to stride 1."""
+        # Each 3 x 3 convolution takes one cell from each side; before pooling, an odd number of cells is made even.
+        #     map       cell of   starts before the window at cell
+        #     pixels    1 px      56 (halo)
+        #     maps[0]   1 px      56 - 2 convolutions = 54    pooled: 27 cells of 2 px
+        #     maps[1]   2 px      27 - 2 convolutions = 25    one cell cut, pooled: 12 cells of 4 px
+        #     maps[2]   4 px      12 - 3 convolutions =  9    one cell cut, pooled: 4 cells of 8 px
+        #     maps[3]   8 px       4 - 3 convolutions =  1
         maps = self.trunk(pixels)
         pooled = [_pooled(maps[1], 25), _pooled(maps[0], 54)]
         size = (window.height // 8, window.width // 8)
-        output: Tensor = self.score[0](maps[3])  # on the window's cells and one more on each side
+        output: Tensor = self.score[0](maps[3])
         for score, enlarge, finer in zip(list(self.score)[1:], list(self.enlarge)[:2], pooled, strict=True):
             size = (2 * size[0], 2 * size[1])
             output = _inner(enlarge(output), size) + score(_inner(finer, size))
-        with torch.autocast(pixels.device.type, enabled=False):  # 8 bits of an output are not enough
+        with torch.autocast(pixels.device.type, enabled=False):  # bfloat16's 8 bits are too few for an output
             last: Tensor = self.enlarge[2](output.float())
         return last[:, :, 2:-2, 2:-2]
 
 
 def _bilinear() -> nn.ConvTranspose2d:
-    """Enlarges twofold, channel by channel to begin with."""
+    """Return a layer that enlarges twofold and starts as bilinear interpolation of each channel."""
     layer = nn.ConvTranspose2d(3, 3, 4, stride=2, padding=1, bias=False)
     slope = torch.tensor([0.25, 0.75, 0.75, 0.25])
     with torch.no_grad():
@@ -83,15 +91,15 @@ def _bilinear() -> nn.ConvTranspose2d:
 
 
 def _pooled(features: Tensor, ring: int) -> Tensor:
-    """Features cut so that they start on an even cell, pooled; they start `ring` cells before the window."""
+    """Pool features that start `ring` cells before the window, after cutting them to start on an even cell."""
     odd = ring % 2
     cut = features[:, :, odd : features.shape[2] - odd, odd : features.shape[3] - odd]
     return nn.functional.max_pool2d(cut, 2)
 
 
 def _inner(features: Tensor, size: tuple[int, int]) -> Tensor:
-    """The middle of `features`: `size` and one cell more on each side."""
-    rows, columns = ((have - want - 2) // 2 for have, want in zip(features.shape[2:], size, strict=True))
+    """Return the middle of `features`: `size` cells and one more on each side."""
+    rows, columns = ((available - wanted - 2) // 2 for available, wanted in zip(features.shape[2:], size, strict=True))
     return features[:, :, rows : rows + size[0] + 2, columns : columns + size[1] + 2]
 
 

@@ -1,4 +1,4 @@
-"""Hypercolumns of VGG-16: what several layers see at a pixel, and a regressor on top (Nam & Kim 2017, 5.1)."""
+"""Hypercolumns of VGG-16: features of several layers at each pixel, and a regressor on them (Nam & Kim 2017, 5.1)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import grid_sample, interpolate
 
 from ispfit.backbone import Backbone, Network, Scene, Window
-from ispfit.backbones.parts.checks import check_counts
+from ispfit.backbones.parts.checks import check_integers
 from ispfit.backbones.parts.precision import Float32Conv2d
 from ispfit.backbones.parts.vgg import VGG, VGGBackbone
 from ispfit.plugins import hookimpl
@@ -18,19 +18,19 @@ __all__ = ["Hypercolumn"]
 class Hypercolumn(VGGBackbone):
     """conv1_2, conv2_2 and conv3_3 of VGG-16, joined at each pixel, and two hidden layers on top.
 
-    Trained on sparse samples: the windows that a step draws go through the trunk, and of each some pixels are drawn, at
-    which the features are gathered, by bilinear interpolation between their cells; no map is enlarged. To render, the
-    regressor's first layer is applied to each feature map at its own resolution, and what comes of it is enlarged (this
-    1 x 1 convolution commutes with bilinear interpolation): the 448 features of a pixel are never laid side by side,
-    and 24 megapixels are rendered tile by tile.
+    Training uses sparse samples. A step passes its windows through the trunk, draws some pixels of each window, and
+    gathers the features at these pixels by bilinear interpolation, without enlarging a map. Rendering applies the
+    regressor's first layer, a 1 x 1 convolution, to each feature map at its own resolution and enlarges the result,
+    which is the same because the two commute. The 448 features of all pixels are thus never held in memory.
 
     Parameters
     ----------
     hidden : nodes of each hidden layer (the paper gives no number).
-    weights : of the trunk to begin with: None (random), "imagenet" (as in the paper; downloaded), or a file's path.
-    width : factor of the trunk's channels; weights other than None need 1.
-    samples_per_window : pixels of each window that training looks at. The 16 windows per image of `ISPModel` with 128
-        samples each make the 2,000 pixels per image of Bansal et al. (2017). None: all.
+    weights : initial weights of the trunk: None (random), "imagenet" (downloaded; the paper's choice), or the path of a
+        file.
+    width : factor by which the trunk's channels are multiplied; must be 1 unless `weights` is None.
+    samples_per_window : number of pixels of each window that a training step uses; None for all. The 16 windows per
+        image of `ISPModel` with 128 samples each make the 2,000 pixels per image of Bansal et al. (2017).
 
     References
     ----------
@@ -52,18 +52,18 @@ class Hypercolumn(VGGBackbone):
         self.samples_per_window = samples_per_window
 
     def build(self) -> Network:
-        """A new network with random weights."""
-        check_counts(self, hidden=1)
+        """Return a new network with random weights."""
+        check_integers(self, hidden=1)
         if self.samples_per_window is not None:
-            check_counts(self, samples_per_window=1)
-        self.check_width()
+            check_integers(self, samples_per_window=1)
+        self.check_parameters()
         return HypercolumnNetwork(self.hidden, self.width, self.samples_per_window)
 
 
 class HypercolumnNetwork(Network):
     """The network of `Hypercolumn`."""
 
-    halo = 24  # conv3_3 then covers the window and a cell of 4 pixels on each side
+    halo = 24  # so that conv3_3 covers the window and one cell of 4 pixels on each side
     stride = 4
 
     def __init__(self, hidden: int, width: float, samples_per_window: int | None) -> None:
@@ -76,7 +76,7 @@ class HypercolumnNetwork(Network):
         self.regress = nn.Sequential(nn.ReLU(), nn.Conv2d(hidden, hidden, 1), nn.ReLU(), Float32Conv2d(hidden, 3, 1))
 
     def render(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
-        """Mix each level at its own resolution, enlarge and add from coarse to fine, then regress."""
+        """Mix each level at its own resolution, enlarge and add the results, then regress."""
         finest, *coarser = (
             _around(mix(features), window, 2**level)
             for level, (mix, features) in enumerate(zip(self.mix, self.trunk(pixels), strict=True))
@@ -89,27 +89,27 @@ class HypercolumnNetwork(Network):
         output: Tensor = self.regress(mixed)
         return output
 
-    def render_samples(self, pixels: Tensor, scene: Scene, window: Window, at: Tensor) -> Tensor:
+    def render_samples(self, pixels: Tensor, scene: Scene, window: Window, sample_index: Tensor) -> Tensor:
         """Gather each level's features at the samples, mix them there, then regress."""
-        y, x = at // window.width + 0.5, at % window.width + 0.5
+        y, x = sample_index // window.width + 0.5, sample_index % window.width + 0.5
         first, *others = (
-            mix(_gathered(_around(features, window, 2**level), y / 2**level + 1, x / 2**level + 1))
+            mix(_interpolated(_around(features, window, 2**level), y / 2**level + 1, x / 2**level + 1))
             for level, (mix, features) in enumerate(zip(self.mix, self.trunk(pixels), strict=True))
         )
         output: Tensor = self.regress(sum(others, first))
         return output[:, :, 0]
 
 
-def _gathered(cells: Tensor, y: Tensor, x: Tensor) -> Tensor:
-    """Cells (N, C, H, W) interpolated at places (N, S), counted in cells from the corner: (N, C, 1, S)."""
+def _interpolated(cells: Tensor, y: Tensor, x: Tensor) -> Tensor:
+    """Interpolate cells (N, C, H, W) bilinearly at positions (N, S) in cells from the corner; returns (N, C, 1, S)."""
     grid = torch.stack([2 * x / cells.shape[3] - 1, 2 * y / cells.shape[2] - 1], 2)  # the corners are at -1 and 1
     return grid_sample(cells.float(), grid[:, None], mode="bilinear", align_corners=False)
 
 
 def _around(features: Tensor, window: Window, cell: int) -> Tensor:
-    """The features of the window's cells, and of one more on each side."""
+    """Return the features of the window's cells and of one more on each side."""
     size = (window.height // cell + 2, window.width // cell + 2)
-    rows, columns = ((have - want) // 2 for have, want in zip(features.shape[2:], size, strict=True))
+    rows, columns = ((available - wanted) // 2 for available, wanted in zip(features.shape[2:], size, strict=True))
     return features[:, :, rows : rows + size[0], columns : columns + size[1]]
 
 

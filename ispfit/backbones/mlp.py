@@ -1,4 +1,4 @@
-"""A multi-layer perceptron from RGB to RGB: the baseline that knows neither scene nor place (Nam & Kim 2017, 5.1)."""
+"""A multi-layer perceptron from RGB to RGB: the baseline without scene and neighbourhood (Nam & Kim 2017, 5.1)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from ispfit.backbone import Backbone, Network, Scene, Window
-from ispfit.backbones.parts.checks import check_counts
+from ispfit.backbones.parts.checks import check_integers
 from ispfit.backbones.parts.initialisation import initialise_convolutions
 from ispfit.backbones.parts.precision import Float32Conv2d
 from ispfit.plugins import hookimpl
@@ -16,15 +16,16 @@ __all__ = ["MLP"]
 
 
 class MLP(Backbone):
-    """Multi-layer perceptron from RGB to RGB, blind to the scene.
+    """Multi-layer perceptron from RGB to RGB: each pixel on its own, without the scene.
 
     The paper's first baseline: two hidden layers of 64 nodes, written as 1 x 1 convolutions.
 
     Parameters
     ----------
     hidden : nodes of each hidden layer.
-    layers : how many hidden layers.
-    initialisation : of the weights, of which the paper says nothing: "he", "torch" or "gaussian".
+    layers : number of hidden layers.
+    initialisation : scheme of the initial weights: "torch", "he" or "gaussian". The paper gives none; "gaussian" serves
+        only to compare it with the others.
 
     References
     ----------
@@ -39,8 +40,8 @@ class MLP(Backbone):
         self.initialisation = initialisation
 
     def build(self) -> Network:
-        """A new network with random weights."""
-        check_counts(self, hidden=1, layers=1)
+        """Return a new network with random weights."""
+        check_integers(self, hidden=1, layers=1)
         network = MLPNetwork(self.hidden, self.layers)
         initialise_convolutions(network, self.initialisation)
         return network

@@ -10,9 +10,9 @@ from scipy.interpolate import PchipInterpolator
 from torch import Tensor
 
 from ispfit.backbone import Backbone, Network, Scene, Window
-from ispfit.backbones.parts.checks import check_counts
+from ispfit.backbones.parts.checks import check_integers
 from ispfit.backbones.parts.color_samples import Colors, sample_colors
-from ispfit.backbones.parts.curves import MonotoneCurves, fit_monotone
+from ispfit.backbones.parts.monotone_curves import MonotoneCurves, fit_monotone
 from ispfit.backbones.parts.radial import RadialMap
 from ispfit.color import srgb_to_linear
 from ispfit.images import Image
@@ -20,28 +20,31 @@ from ispfit.plugins import hookimpl
 
 __all__ = ["Parametric", "ParametricNetwork"]
 
-_CODES = 256
-_DULL = 2.0  # power by which colours count for less as they are more saturated: gamut mapping moves these
-_KNOTS = 16  # of the response while it is fitted; a cubic joins them
-_ROUNDS = 10
-_LEAST = 1e-3
-_CLIPPED = 2.5 / 255  # codes so near to black or white do not tell what the camera was given
-_SATURATED = 0.99
-_CELLS = 40  # a side of the cube in which colours are averaged before the gamut is fitted
-_FLOOR = 0.005  # linear; below it errors are not amplified as the response does
+_RESPONSE_NODES = 256
+_RESPONSE_KNOTS = 16  # while it is fitted; a cubic joins them
+_ALTERNATIONS = 10
+_SATURATION_EXPONENT = 2.0  # lowers the weight of saturated colours, which gamut mapping moves
+_MIN_WEIGHT = 1e-3
+_PRIOR_WEIGHT = 1e-3  # of the identity, for colours so alike that they do not determine a matrix
+_MIN_WHITE = 1e-3
+_CLIPPING_MARGIN = 2.5 / 255  # srgb closer to black or white may be clipped
+_MAX_UNSATURATED_RAW = 0.99
+_MIN_USABLE_COLORS = 100
+_CUBE_CELLS = 40  # per side of the cube in which colours are averaged before the gamut is fitted
+_LINEAR_FLOOR = 0.005  # limits how much the response amplifies errors in the dark tones
 
 
 class Parametric(Backbone):
     """Colour matrix, gamut mapping by radial basis functions, response curves: one map of colours for all scenes.
 
-    ``srgb = f(h(T raw))`` with a 3 x 3 matrix T, h of ``phi(r) = r`` plus an affine map, and a monotone response f
-    a channel; a raw is white-balanced already. T and f are fitted by alternating least squares, then h with greedily
-    selected control points. No gradient steps; the inverse has its own h, fitted the other way, as in the published
-    models.
+    ``srgb = f(h(T raw))`` with a 3 x 3 matrix T, a gamut mapping h (radial basis functions ``phi(r) = r`` plus an
+    affine map), and one monotone response f per channel; raw is already white-balanced. T and f are fitted by
+    alternating least squares, then h with greedily selected control points. There are no gradient steps. The inverse
+    has its own h, fitted from srgb to raw, as in the published models.
 
     Parameters
     ----------
-    control_points : of the gamut mapping, at most; the published models have about 3,500.
+    control_points : maximum number of control points of the gamut mapping; the published models have about 3,500.
 
     References
     ----------
@@ -56,8 +59,8 @@ class Parametric(Backbone):
         self.control_points = control_points
 
     def build(self) -> Network:
-        """A new network: a camera without a matrix or a gamut, whose response is sRGB's."""
-        check_counts(self, control_points=0)
+        """Return a new network that encodes sRGB: T and h are the identity, f is the sRGB curve."""
+        check_integers(self, control_points=0)
         return ParametricNetwork(self.control_points)
 
 
@@ -66,9 +69,9 @@ class ParametricNetwork(Network):
 
     Attributes
     ----------
-    matrix : (3, 3), T.
+    matrix : T, (3, 3).
     gamut, inverse_gamut : h and its inverse, both on linear colours.
-    response : from a channel's code / 255 to the linear value, 256 nodes.
+    response : the inverse of f, from srgb to linear values, with 256 nodes.
     """
 
     matrix: Tensor
@@ -77,55 +80,54 @@ class ParametricNetwork(Network):
         super().__init__()
         self.register_buffer("matrix", torch.eye(3))
         self.gamut, self.inverse_gamut = RadialMap(control_points), RadialMap(control_points)
-        self.response = MonotoneCurves(_CODES)
-        self.response.set(np.repeat(srgb_to_linear(np.linspace(0, 1, _CODES))[:, None], 3, 1))
+        self.response = MonotoneCurves(_RESPONSE_NODES)
+        self.response.set(_standard_response())
 
     def render(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
-        """Matrix, gamut, response."""
+        """Apply matrix, gamut mapping and response."""
         return _colorwise(self.to_srgb, pixels)
 
     def to_srgb(self, raw: Tensor) -> Tensor:
-        """Colours (n, 3) as the camera shows them."""
+        """Render colours (n, 3)."""
         srgb: Tensor = self.response.inverted(self.gamut(raw @ self.matrix.T))
         return srgb
 
     def to_raw(self, srgb: Tensor) -> Tensor:
-        """What the camera saw where it shows the colours (n, 3)."""
+        """Derender colours (n, 3)."""
         inverse = torch.linalg.inv(self.matrix.double()).to(srgb.dtype)
         raw: Tensor = self.inverse_gamut(self.response(srgb)) @ inverse.T
         return raw
 
     def inverse(self) -> Network:
-        """The same camera the other way."""
+        """Return the network of the same camera from srgb to raw."""
         return _Inverse(self)
 
     def fit_pairs(self, pairs: Iterable[tuple[Image, Image]]) -> None:
-        """Fit to raw and srgb images."""
+        """Fit to colours drawn from raw and srgb images."""
         self.fit_colors(*sample_colors(pairs))
 
     def fit_colors(self, raw: Colors, srgb: Colors) -> None:
-        """Fit to colours (n, 3) in [0, 1]."""
-        matrix, nodes = _matrix_and_response(raw, srgb)
+        """Fit to raw and srgb colours (n, 3) in [0, 1]."""
+        matrix, nodes = _fit_matrix_and_response(raw, srgb)
         self.response.set(nodes)
         with torch.no_grad():
             self.matrix.copy_(torch.from_numpy(matrix).float())
-        linear = np.stack([np.interp(srgb[:, c], np.linspace(0, 1, _CODES), nodes[:, c]) for c in range(3)], 1)
-        mapped = raw @ matrix.T
+        linear, mapped = _linearised(srgb, nodes), raw @ matrix.T
         for gamut, source, target in ((self.gamut, mapped, linear), (self.inverse_gamut, linear, mapped)):
-            middle, wanted, count = _averaged(source, target)
-            slope = wanted.clip(_FLOOR).mean(1) ** -1.1  # about the square of the slope of an encoding
-            gamut.fit(middle, wanted, count * slope)
+            mean_source, mean_target, importance = _cell_means(source, target)
+            squared_slope = mean_target.clip(_LINEAR_FLOOR).mean(1) ** -1.1  # approximately, of an encoding curve
+            gamut.fit(mean_source, mean_target, importance * squared_slope)
 
 
 class _Inverse(Network):
-    """Srgb to raw by a `ParametricNetwork`."""
+    """The network from srgb to raw of a `ParametricNetwork`."""
 
     def __init__(self, camera: ParametricNetwork) -> None:
         super().__init__()
         self.camera = camera
 
     def render(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
-        """Response, inverse gamut, inverse matrix."""
+        """Apply response, inverse gamut mapping and inverse matrix."""
         return _colorwise(self.camera.to_raw, pixels)
 
 
@@ -137,47 +139,67 @@ def _colorwise(function: Callable[[Tensor], Tensor], pixels: Tensor) -> Tensor:
     return mapped.reshape(colors.shape).movedim(-1, 1).contiguous()
 
 
-def _matrix_and_response(raw: Colors, srgb: Colors) -> tuple[Colors, Colors]:
-    """T (3, 3) and the nodes (256, 3) of the response, by turns; only T row by row is determined up to a factor.
+def _fit_matrix_and_response(raw: Colors, srgb: Colors) -> tuple[Colors, Colors]:
+    """Fit T (3, 3) and the nodes (256, 3) of the response by turns.
 
-    Colours that gamut mapping moves far are outliers of this: they are weighed down (by their saturation, and by
-    Cauchy's weights). The factor is such that white is 1.
+    Each row of T is determined only up to a factor, which is chosen so that white is 1. Colours that gamut mapping
+    moves far are outliers here; their saturation and Cauchy's weight function lower their weights.
     """
-    good = ((srgb > _CLIPPED) & (srgb < 1 - _CLIPPED)).all(1) & (raw < _SATURATED).all(1)
-    if good.sum() < 100:
-        good = np.ones(len(raw), bool)
-    raw, srgb = raw[good], srgb[good]
-    codes = np.linspace(0, 1, _CODES)
-    standard = np.asarray(srgb_to_linear(codes))
-    nodes = np.repeat(standard[:, None], 3, 1)
-    dull = ((raw.min(1) / raw.max(1).clip(1e-6)) ** _DULL).clip(_LEAST)
-    weights = dull
-    matrix = np.eye(3)
-    prior = _LEAST * np.eye(3)  # colours that all look alike do not tell a matrix: the identity then
-    for _ in range(_ROUNDS):
-        linear = np.stack([np.interp(srgb[:, c], codes, nodes[:, c]) for c in range(3)], 1)
-        encoded = weights / (linear.mean(1) + _FLOOR)
-        rows, wanted = (np.concatenate([side * encoded[:, None], prior]) for side in (raw, linear))
-        matrix = np.linalg.lstsq(rows, wanted, rcond=None)[0].T
+    usable = ((srgb > _CLIPPING_MARGIN) & (srgb < 1 - _CLIPPING_MARGIN)).all(1) & (raw < _MAX_UNSATURATED_RAW).all(1)
+    if usable.sum() < _MIN_USABLE_COLORS:
+        usable = np.ones(len(raw), bool)
+    raw, srgb = raw[usable], srgb[usable]
+    nodes = _standard_response()
+    unsaturated = ((raw.min(1) / raw.max(1).clip(1e-6)) ** _SATURATION_EXPONENT).clip(_MIN_WEIGHT)
+    weights, matrix = unsaturated, np.eye(3)
+    for _ in range(_ALTERNATIONS):
+        linear = _linearised(srgb, nodes)
+        brightness = linear.mean(1) + _LINEAR_FLOOR
+        matrix = _fit_matrix(raw, linear, weights / brightness)
         mapped = raw @ matrix.T
-        error = np.linalg.norm(mapped - linear, axis=1) / (linear.mean(1) + _FLOOR)
-        weights = dull / (1 + (error / (1.5 * np.median(error) + 1e-9)) ** 2)
+        error = np.linalg.norm(mapped - linear, axis=1) / brightness
+        weights = unsaturated / (1 + (error / (1.5 * np.median(error) + 1e-9)) ** 2)
         for c in range(3):
-            knots = fit_monotone(srgb[:, c], mapped[:, c], _KNOTS, weights**2)
-            curve = PchipInterpolator(np.linspace(0, 1, _KNOTS), knots)(codes)
-            factor = 1 / curve[-1] if curve[-1] > _LEAST else 1.0
+            curve = _fit_response(srgb[:, c], mapped[:, c], weights**2)
+            factor = 1 / curve[-1] if curve[-1] > _MIN_WHITE else 1.0
             nodes[:, c] = np.maximum(curve * factor, 0)
             matrix[c] *= factor
     return matrix, nodes
 
 
-def _averaged(source: Colors, target: Colors) -> tuple[Colors, Colors, Colors]:
-    """Means of sources and targets in the cells of a cube, finer in the dark, and how much each counts."""
-    place = np.floor(np.sign(source) * np.abs(source) ** (1 / 2.2) * _CELLS).astype(np.intp)
-    _, cell = np.unique(place, axis=0, return_inverse=True)
+def _standard_response() -> Colors:
+    """Return the nodes (256, 3) of the sRGB curve."""
+    return np.repeat(np.asarray(srgb_to_linear(np.linspace(0, 1, _RESPONSE_NODES)))[:, None], 3, 1)
+
+
+def _linearised(srgb: Colors, nodes: Colors) -> Colors:
+    """Apply the response with these nodes (256, 3) to colours (n, 3)."""
+    codes = np.linspace(0, 1, _RESPONSE_NODES)
+    return np.stack([np.interp(srgb[:, c], codes, nodes[:, c]) for c in range(3)], 1)
+
+
+def _fit_matrix(raw: Colors, linear: Colors, weights: Colors) -> Colors:
+    """Fit a matrix (3, 3) from raw to linear colours by weighted least squares, with the identity as a prior."""
+    prior = _PRIOR_WEIGHT * np.eye(3)
+    inputs = np.concatenate([raw * weights[:, None], prior])
+    targets = np.concatenate([linear * weights[:, None], prior])
+    return np.asarray(np.linalg.lstsq(inputs, targets, rcond=None)[0].T)
+
+
+def _fit_response(srgb: Colors, linear: Colors, weights: Colors) -> Colors:
+    """Fit the response (256,) of one channel: a monotone curve with few knots, joined by a cubic."""
+    knots = fit_monotone(srgb, linear, _RESPONSE_KNOTS, weights)
+    curve = PchipInterpolator(np.linspace(0, 1, _RESPONSE_KNOTS), knots)
+    return np.asarray(curve(np.linspace(0, 1, _RESPONSE_NODES)))
+
+
+def _cell_means(source: Colors, target: Colors) -> tuple[Colors, Colors, Colors]:
+    """Average sources and targets in the cells of a cube, which are finer in the dark tones; also return weights."""
+    position = np.floor(np.sign(source) * np.abs(source) ** (1 / 2.2) * _CUBE_CELLS).astype(np.intp)
+    _, cell = np.unique(position, axis=0, return_inverse=True)
     count = np.bincount(cell).astype(np.float64)
     means = [np.stack([np.bincount(cell, side[:, c]) / count for c in range(3)], 1) for side in (source, target)]
-    return means[0], means[1], np.sqrt(count)  # rare colours count for more than their pixels
+    return means[0], means[1], np.sqrt(count)  # the square root gives rare colours more weight than their pixels
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""A plain convolutional network without pooling: the baseline that knows the neighbourhood (Nam & Kim 2017, 5.1)."""
+"""A convolutional network without pooling: the baseline with neighbourhood, without scene (Nam & Kim 2017, 5.1)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from ispfit.backbone import Backbone, Network, Scene, Window
-from ispfit.backbones.parts.checks import check_counts
+from ispfit.backbones.parts.checks import check_integers
 from ispfit.backbones.parts.initialisation import initialise_convolutions
 from ispfit.backbones.parts.precision import Float32Conv2d
 from ispfit.plugins import hookimpl
@@ -16,15 +16,15 @@ __all__ = ["SRCNN"]
 
 
 class SRCNN(Backbone):
-    """Five 3 x 3 convolutions without pooling: sees a pixel's neighbourhood, not the scene.
+    """Five 3 x 3 convolutions without pooling: each pixel and its neighbourhood, without the scene.
 
-    The paper's second baseline, after Dong et al. It names neither channels nor initialisation.
+    The paper's second baseline, after Dong et al. The paper gives neither channels nor initialisation.
 
     Parameters
     ----------
-    channels : features of each hidden layer; 64, as many as Dong et al. have in their first layer.
-    layers : how many convolutions (paper: 5); each adds a pixel to the halo.
-    initialisation : of the weights: "he", "torch" or "gaussian" (as in Dong et al.: deviation 0.001).
+    channels : features of each hidden layer; 64 is the number in the first layer of Dong et al.
+    layers : number of convolutions (paper: 5); each adds one pixel to the halo.
+    initialisation : scheme of the initial weights: "he", "torch" or "gaussian" (Dong et al.: standard deviation 0.001).
 
     References
     ----------
@@ -40,8 +40,8 @@ class SRCNN(Backbone):
         self.initialisation = initialisation
 
     def build(self) -> Network:
-        """A new network with random weights."""
-        check_counts(self, channels=1, layers=1)
+        """Return a new network with random weights."""
+        check_integers(self, channels=1, layers=1)
         network = SRCNNNetwork(self.channels, self.layers)
         initialise_convolutions(network, self.initialisation)
         return network
@@ -58,7 +58,7 @@ class SRCNNNetwork(Network):
         self.body = nn.Sequential(*layered, Float32Conv2d(sizes[-2], 3, 3))
 
     def render(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
-        """Convolve; each layer consumes a pixel of the halo."""
+        """Convolve; each layer consumes one pixel of the halo."""
         output: Tensor = self.body(pixels)
         return output
 

@@ -1,4 +1,4 @@
-"""A backbone for ispfit: one colour transform an image, predicted from the scene."""
+"""A backbone for ispfit: one colour transform per image, predicted from the scene."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import ispfit
 
 
 class Affine(ispfit.Backbone):
-    """A power and an affine transform of colour, one for each image, predicted from its thumbnail.
+    """A power and an affine transform of colour for each image, predicted from its thumbnail.
 
     Parameters
     ----------
     hidden : nodes of the layer between thumbnail and transform.
-    thumbnail : side in pixels of the thumbnail.
+    thumbnail : side of the thumbnail in pixels.
     """
 
     name = "affine"
@@ -25,12 +25,12 @@ class Affine(ispfit.Backbone):
         self.thumbnail = thumbnail
 
     def build(self) -> ispfit.Network:
-        """A new network with random weights; before training every image gets nearly the identity."""
+        """Return a new network with random weights; before training, all transforms are close to the identity."""
         return AffineNetwork(self.hidden, self.thumbnail)
 
 
 class AffineNetwork(ispfit.Network):
-    """y = A x^p + b with A (3 x 3), p and b (3 each) from the scene."""
+    """y = A x^exp(p) + b with A (3 x 3), p and b (3 each) from the scene."""
 
     def __init__(self, hidden: int, thumbnail: int) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class AffineNetwork(ispfit.Network):
             self.predict[2].bias.copy_(torch.cat([torch.eye(3).flatten(), torch.zeros(6)]))
 
     def describe(self, image: Tensor) -> ispfit.Scene:
-        """The 15 numbers of the transform."""
+        """Predict the 15 numbers of the transform."""
         return ispfit.Scene(transform=self.predict(adaptive_avg_pool2d(image, self.thumbnail).flatten(1)))
 
     def render(self, pixels: Tensor, scene: ispfit.Scene, window: ispfit.Window) -> Tensor:

@@ -1,1 +1,1 @@
-"""What backbones are made of."""
+"""Modules and functions that the backbones share."""

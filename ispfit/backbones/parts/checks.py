@@ -1,4 +1,4 @@
-"""What backbones check of their hyper-parameters when they build a network."""
+"""Checks of hyper-parameters, which backbones make when they build a network."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import numpy as np
 from ispfit.backbone import Backbone
 from ispfit.errors import InputError
 
-__all__ = ["check_counts"]
+__all__ = ["check_integers"]
 
 
-def check_counts(backbone: Backbone, **least: int) -> None:
-    """Raise an `InputError` unless each parameter that is named is a whole number of at least so much."""
-    for name, minimum in least.items():
+def check_integers(backbone: Backbone, **minimums: int) -> None:
+    """Raise an `InputError` unless each named parameter is an integer not below its minimum."""
+    for name, minimum in minimums.items():
         value = getattr(backbone, name)
         if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < minimum:
             raise InputError(

@@ -1,4 +1,4 @@
-"""Colours of pairs, for networks that fit themselves to colours."""
+"""Sample colours from pairs, for networks that are fitted to colours."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ __all__ = ["Colors", "sample_colors"]
 
 Colors: TypeAlias = npt.NDArray[np.float64]
 
-_TOTAL, _PAIRS = 60_000, 300
+_MAX_COLORS, _MAX_PAIRS = 60_000, 300
 _SEED = 0
 
 
 def sample_colors(pairs: Iterable[tuple[Image, Image]]) -> tuple[Colors, Colors]:
-    """Inputs and targets (n, 3) at pixels drawn from all pairs alike; the same for the same pairs.
+    """Draw inputs and targets (n, 3) at random pixels of the pairs; the same pairs always give the same colours.
 
-    About sixty thousand in all, as many of each pair (or all that it has). Of many pairs three hundred are looked at,
-    spread evenly: neither time nor memory grows with the rest.
+    At most 60,000 colours are drawn, the same number from each pair. Of more than 300 pairs only 300, evenly spaced,
+    are read, so that neither time nor memory grows with their number.
     """
     pairs = pairs if isinstance(pairs, Sequence) else list(pairs)
-    some = np.unique(np.linspace(0, len(pairs) - 1, min(len(pairs), _PAIRS)).astype(int)).tolist()
-    each = _TOTAL // max(1, len(some))
+    indices = np.unique(np.linspace(0, len(pairs) - 1, min(len(pairs), _MAX_PAIRS)).astype(int)).tolist()
+    colors_per_pair = _MAX_COLORS // max(1, len(indices))
     rng = np.random.default_rng(_SEED)
     parts = []
-    for image, target in (pairs[index] for index in some):
+    for image, target in (pairs[index] for index in indices):
         pixels = np.concatenate([np.asarray(side).reshape(-1, 3) for side in (image, target)], 1)
-        chosen = rng.choice(len(pixels), min(each, len(pixels)), replace=False)
+        chosen = rng.choice(len(pixels), min(colors_per_pair, len(pixels)), replace=False)
         parts.append(pixels[np.sort(chosen)].astype(np.float64))
     colors = np.concatenate(parts)
     return colors[:, :3], colors[:, 3:]

@@ -1,4 +1,4 @@
-"""Maps of a few cells over the whole image, interpolated at the pixels of a window."""
+"""Interpolate maps of a few cells, which span the whole image, at the pixels of a window."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ __all__ = ["sample_grids"]
 
 
 def sample_grids(grids: Sequence[Tensor], window: Window, ring: int = 0) -> Tensor:
-    """The sum of grids that span the image, interpolated bilinearly at the pixels of each window.
+    """Interpolate grids bilinearly at the pixels of each window, and add them.
 
     Parameters
     ----------
-    grids : one or more (N, C, rows, columns), the value at the centre of each cell; beyond the outer centres it is
-        constant.
-    window : where the N windows lie.
-    ring : pixels around the window to interpolate at as well.
+    grids : one or more (N, C, rows, columns), which divide the image into cells and hold the value at the centre of
+        each cell; values are constant beyond the outermost centres.
+    window : the positions of the N windows.
+    ring : number of pixels around the window at which values are also needed.
 
     Returns
     -------
-    (N, C, height + 2 * ring, width + 2 * ring), the memory laid out with channels last.
+    (N, C, height + 2 * ring, width + 2 * ring), in memory format channels_last.
     """
     lines, across = [], []
     for grid in grids:
@@ -37,8 +37,8 @@ def sample_grids(grids: Sequence[Tensor], window: Window, ring: int = 0) -> Tens
 
 
 def _weights(start: Tensor, length: int, extent: Tensor, cells: int, ring: int) -> Tensor:
-    """The share of each cell in each pixel of a line, (N, length + 2 * ring, cells)."""
+    """Return the weight of each cell at each pixel of a row or column, (N, length + 2 * ring, cells)."""
     pixels = start[:, None] + torch.arange(-ring, length + ring, device=start.device)
-    place = (pixels + 0.5) / extent[:, None] * cells - 0.5
-    place = place.clamp(0, cells - 1)
-    return torch.relu(1 - (place[:, :, None] - torch.arange(cells, device=start.device)).abs())
+    position = (pixels + 0.5) / extent[:, None] * cells - 0.5
+    position = position.clamp(0, cells - 1)
+    return torch.relu(1 - (position[:, :, None] - torch.arange(cells, device=start.device)).abs())

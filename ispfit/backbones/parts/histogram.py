@@ -13,9 +13,8 @@ from ispfit.color import rgb_to_lrg
 
 __all__ = ["LearnableHistogram"]
 
-_STRIP = {"cpu": 1 << 19, "cuda": 1 << 25}
-"""Votes computed at once: on a CPU what stays in its cache (and in memory that was touched before: a page fault costs
-more than a vote), on a GPU what keeps it busy."""
+_VOTES_PER_STRIP = {"cpu": 1 << 19, "cuda": 1 << 25}
+"""On a CPU few enough to stay in its cache and in memory that is already mapped, on a GPU enough to keep it busy."""
 
 
 class LearnableHistogram(nn.Module):
@@ -26,7 +25,7 @@ class LearnableHistogram(nn.Module):
 
     Parameters
     ----------
-    bins : number of bins a channel, at least 2; the centres start equally spaced on [0, 1].
+    bins : number of bins per channel, at least 2; the centres start equally spaced on [0, 1].
     """
 
     def __init__(self, bins: int) -> None:
@@ -35,7 +34,7 @@ class LearnableHistogram(nn.Module):
         self.widths = nn.Parameter(torch.full((3, bins), float(bins - 1)))
 
     def forward(self, rgb: Tensor) -> Tensor:
-        """Votes of every pixel.
+        """Return the votes of every pixel.
 
         Parameters
         ----------
@@ -55,25 +54,27 @@ class LearnableHistogram(nn.Module):
         column_weights: Tensor,
         encode: Callable[[Tensor], Tensor] = Tensor.float,
     ) -> Tensor:
-        """Weighted mean of the votes over whole images, without ever holding a map of them.
+        """Return the weighted mean of the votes over whole images, without a map of votes in memory.
+
+        Only `HistPyramid` without grids, such as the published network, calls this.
 
         Parameters
         ----------
         rgb : (N, 3, H, W) in [0, 1], of any size.
-        row_weights, column_weights : (H,) and (W,); a pixel weighs the product of its two.
-        encode : what the votes are of, pixel by pixel, such as a compressed encoding; by default of `rgb` itself.
+        row_weights, column_weights : (H,) and (W,); the weight of a pixel is the product of the two.
+        encode : pixelwise function applied to `rgb` before the votes, such as a power; none by default.
 
         Returns
         -------
         (N, 3 * bins).
         """
-        if rgb.requires_grad:  # somebody differentiates by the image: the plain way
+        if rgb.requires_grad:  # `_MeanVotes` has no gradient with respect to the image
             weights = row_weights[:, None] * column_weights
             mean: Tensor = (self(encode(rgb)) * weights).sum((2, 3))
             return mean
         bins: list[Tensor] = [self.centers, self.widths]
         if not torch.is_grad_enabled():
-            bins = [parameter.detach() for parameter in bins]  # else their derivatives are summed all the same
+            bins = [parameter.detach() for parameter in bins]  # `_MeanVotes` then sums no derivatives
         with torch.autocast(rgb.device.type, enabled=False):  # a sum of a million votes needs float32
             votes: Tensor = _MeanVotes.apply(  # type: ignore[no-untyped-call]
                 rgb, row_weights, column_weights, *bins, encode
@@ -82,10 +83,11 @@ class LearnableHistogram(nn.Module):
 
 
 class _MeanVotes(torch.autograd.Function):
-    """Σ a ψ in one pass over strips of the image; the derivatives, 2 numbers a bin, are summed in the same pass.
+    """Σ a ψ and its derivatives, two numbers per bin, in one pass over strips of the image.
 
-    Where ψ > 0, dψ/dμ = w sign(x - μ) and dψ/dw = -|x - μ| = (ψ - 1) / w. At x = μ, where black and white lie when
-    training starts, sign(0) = 0 as in autograd: such pixels push their centre nowhere.
+    It serves the published network, whose scene is a mean over the whole image. If ψ > 0, dψ/dμ = w sign(x - μ) and
+    dψ/dw = -|x - μ| = (ψ - 1) / w. At x = μ, as for black and white before training, sign(0) = 0 as in autograd: such
+    pixels do not move the centre.
     """
 
     @staticmethod
@@ -100,7 +102,8 @@ class _MeanVotes(torch.autograd.Function):
     ) -> Tensor:
         need_gradient = ctx.needs_input_grad[3] or ctx.needs_input_grad[4]
         sums = torch.zeros(3, len(rgb), *centers.shape, device=rgb.device)
-        strip = max(1, _STRIP.get(rgb.device.type, _STRIP["cpu"]) // (rgb.shape[3] * centers.numel()))
+        votes_per_strip = _VOTES_PER_STRIP.get(rgb.device.type, _VOTES_PER_STRIP["cpu"])
+        strip = max(1, votes_per_strip // (rgb.shape[3] * centers.numel()))
         for top in range(0, rgb.shape[2], strip):
             weights, images = rows[top : top + strip], rgb[:, :, top : top + strip]
             weights = (weights[:, None] * columns).flatten()
@@ -123,7 +126,7 @@ class _MeanVotes(torch.autograd.Function):
 def _add_votes(
     sums: Tensor, lrg: Tensor, weights: Tensor, centers: Tensor, widths: Tensor, need_gradient: bool
 ) -> None:
-    """Add the weighted sums of an image's votes and, if wanted, of where they are not 0 and of sign(x - μ) there."""
+    """Add an image's weighted sums of ψ and, for the gradient, of [ψ > 0] and of [ψ > 0] sign(x - μ)."""
     votes, inside, sign = sums
     offset = lrg.flatten(1)[:, None] - centers[:, :, None]
     vote = offset.abs().mul_(-widths[:, :, None]).add_(1).relu_()

@@ -1,4 +1,4 @@
-"""How the weights of a network of convolutions begin, where the paper does not say."""
+"""Initial weights of convolutional networks for which the paper gives none."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from ispfit.errors import InputError
 
 __all__ = ["initialise_convolutions"]
 
-_GAUSSIAN = 1e-3
+_GAUSSIAN_DEVIATION = 1e-3
 
 
 def initialise_convolutions(network: nn.Module, initialisation: str) -> None:
-    """Draw the weights of all convolutions anew.
+    """Draw new initial weights for all convolutions of a network.
 
     Parameters
     ----------
     network : any module.
-    initialisation : "he" (He et al., "Delving Deep into Rectifiers", ICCV 2015), "torch" (what torch has for a layer:
-        uniform, a sixth of He's variance), or "gaussian" (deviation 0.001, Dong et al., ECCV 2014); biases are 0, but
-        for torch's.
+    initialisation : "he" (He et al., "Delving Deep into Rectifiers", ICCV 2015), "torch" (torch's default: uniform, a
+        sixth of He's variance), or "gaussian" (standard deviation 0.001; Dong et al., ECCV 2014). Biases are 0, except
+        with "torch".
 
     Raises
     ------
     InputError
-        If it is none of these.
+        If `initialisation` is none of these.
     """
     if initialisation not in ("he", "torch", "gaussian"):
         raise InputError(f"initialisation: expected 'he', 'torch' or 'gaussian', got {initialisation!r}.")
@@ -36,6 +36,6 @@ def initialise_convolutions(network: nn.Module, initialisation: str) -> None:
             if initialisation == "he":
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             else:
-                nn.init.normal_(module.weight, std=_GAUSSIAN)
+                nn.init.normal_(module.weight, std=_GAUSSIAN_DEVIATION)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)

@@ -1,4 +1,4 @@
-"""Average poolings of 3 x 3: of maps, and what the mean of a cascade of them weighs each pixel by."""
+"""3 x 3 average pooling, and the weight of each pixel in the mean of cascaded poolings."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["average_3x3", "pooling_weights"]
 def average_3x3(maps: Tensor, stride: int) -> Tensor:
     """Average each 3 x 3 neighbourhood, without padding.
 
-    On a CPU by adding rows, then columns: an order of magnitude faster than torch's pooling, forward and back.
+    On a CPU it adds rows, then columns: an order of magnitude faster than torch's pooling, forward and backward.
 
     Parameters
     ----------
     maps : (N, C, H, W).
-    stride : pixels between two neighbourhoods.
+    stride : distance in pixels between two neighbourhoods.
 
     Returns
     -------
@@ -46,39 +46,39 @@ class _Average(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Any) -> tuple[Tensor, None]:
-        spread: Tensor = gradients[0] / 9
+        gradient: Tensor = gradients[0] / 9
         for axis in (3, 2):
-            shape = list(spread.shape)
+            shape = list(gradient.shape)
             shape[axis] = ctx.shape[axis]
-            wide = spread.new_zeros(shape)
-            for tap in _taps(wide, axis, ctx.stride):
-                tap.add_(spread)
-            spread = wide
-        return spread, None
+            upsampled = gradient.new_zeros(shape)
+            for tap in _taps(upsampled, axis, ctx.stride):
+                tap.add_(gradient)
+            gradient = upsampled
+        return gradient, None
 
 
 def _taps(maps: Tensor, axis: int, stride: int) -> list[Tensor]:
-    """The first, the second and the third pixel of each neighbourhood along an axis."""
+    """Return views of the first, the second and the third pixel of each neighbourhood along an axis."""
     last = (maps.shape[axis] - 3) // stride * stride
     return [maps[(slice(None),) * axis + (slice(tap, tap + last + 1, stride),)] for tap in range(3)]
 
 
 @lru_cache(maxsize=64)
 def pooling_weights(length: int, strides: tuple[int, ...], device: torch.device) -> Tensor:
-    """Weight of each sample of a line in the mean of its cascaded 3-tap average poolings.
+    """Return the weight of each sample of a row or column in the mean of its cascaded 3-tap average poolings.
 
-    Averages at the ends count only samples that exist. Poolings in two dimensions are separable, so that the weight
-    of a pixel is that of its row times that of its column.
+    Averages at the ends count only samples that exist. Pooling in two dimensions is separable, so that the weight of a
+    pixel is the product of the weights of its row and its column. Only `HistPyramid` without grids uses these weights.
 
     Parameters
     ----------
     length : number of samples.
-    strides : one a pooling.
-    device : where the weights are needed.
+    strides : the stride of each pooling.
+    device : device of the result.
 
     Returns
     -------
-    float32 (length,), which sums to one.
+    float32 (length,) with sum 1.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Layers that keep their precision where others are computed in bfloat16."""
+"""Layers that are computed in float32 even under autocast."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Float32Conv2d"]
 
 
 class Float32Conv2d(nn.Conv2d):
-    """A convolution in float32, also under autocast: for a network's last, since 8 bits of an output are not enough."""
+    """A convolution in float32 even under autocast, for the output of a network: bfloat16's 8 bits are too few."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
         """Convolve."""

@@ -1,4 +1,4 @@
-"""The first layers of VGG-16, which `FCN` and `Hypercolumn` share."""
+"""The first layers of VGG-16, the trunk of `FCN` and `Hypercolumn`."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ LEVELS = ((0, 2), (5, 7), (10, 12, 14), (17, 19, 21))
 """The convolutions of each resolution, by their numbers in torchvision's ``vgg16().features``: conv1_1 to conv4_3."""
 
 URL = "https://download.pytorch.org/models/vgg16-397923af.pth"
-"""ImageNet weights of torchvision; the name has the first digits of the file's SHA-256."""
+"""ImageNet weights of torchvision; the name contains the first digits of the file's SHA-256."""
 
-_WIDEST = 16
+_MAX_WIDTH = 16
 _CHANNELS = (64, 128, 256, 512)
-_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_IMAGENET_MEAN, _IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class VGG(nn.Module):
-    """VGG-16 to the end of some level, with *valid* convolutions, and names of weights as torchvision has them.
+    """The first levels of VGG-16 with *valid* convolutions; its weights have torchvision's names.
 
-    Images in [0, 1] are normalised by the mean and the standard deviation of ImageNet's channels, as torchvision does;
-    a raw too, which is linear and so darker than what the weights have seen.
+    Images in [0, 1] are normalised by the mean and the standard deviation of ImageNet's channels, as in torchvision.
+    This includes raw images, although they are linear and thus darker than the images of ImageNet.
 
     Parameters
     ----------
-    levels : how many resolutions, 1 to 4; each is half as fine as the one before.
-    width : factor of all channels (64, 128, 256, 512); published weights need 1.
+    levels : number of resolutions, 1 to 4, each half of the one before.
+    width : factor by which the numbers of channels (64, 128, 256, 512) are multiplied; published weights need 1.
 
     References
     ----------
@@ -62,21 +62,21 @@ class VGG(nn.Module):
                 nn.init.zeros_(convolution.bias)
                 self.features[str(number)] = convolution
                 before = channels
-        self.register_buffer("mean", torch.tensor(_MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("deviation", torch.tensor(_DEVIATION).view(3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(_IMAGENET_MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("deviation", torch.tensor(_IMAGENET_DEVIATION).view(3, 1, 1), persistent=False)
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
-        """The last feature map of each level, as far as it is known without padding.
+        """Return the last feature map of each level, which shrinks with each convolution because nothing is padded.
 
-        A level's map is cut to whole cells of the next before it is pooled, so that cells lie where they lie in the
-        image as a whole; `pixels` must start on a multiple of the coarsest cell.
+        Before it is pooled, a map is cut to whole cells of the next level, so that the cells of a window coincide with
+        those of the whole image. `pixels` must start on a multiple of the coarsest cell.
         """
         maps = []
         features, start = (pixels - self.mean) / self.deviation, 0
         for level, numbers in enumerate(LEVELS[: len(self.channels)]):
             if level:
                 odd = start % 2
-                features = max_pool2d(_cut(features, odd), 2)
+                features = max_pool2d(_without_ring(features, odd), 2)
                 start = (start + odd) // 2
             for number in numbers:
                 features = relu(self.features[str(number)](features))
@@ -85,29 +85,29 @@ class VGG(nn.Module):
         return maps
 
 
-def _cut(features: Tensor, ring: int) -> Tensor:
+def _without_ring(features: Tensor, ring: int) -> Tensor:
     return features[:, :, ring : features.shape[2] - ring, ring : features.shape[3] - ring]
 
 
 class VGGBackbone(Backbone):
-    """A backbone whose networks have a `VGG` as their ``trunk``; it has the parameters `weights` and `width`."""
+    """A backbone with the parameters `weights` and `width`, whose networks have a `VGG` as their ``trunk``."""
 
     weights: str | None
     width: float
 
-    def check_width(self) -> None:
-        """Raise an `InputError` where there would be no channels, or others than the weights have."""
+    def check_parameters(self) -> None:
+        """Raise an `InputError` if `weights` or `width` is invalid, or if they do not fit together."""
         name = type(self).__name__
-        number = isinstance(self.width, int | float) and not isinstance(self.width, bool)
-        if not (number and 0 < self.width <= _WIDEST):
-            raise InputError(f"{name}: expected 0 < width <= {_WIDEST}, got {self.width!r}.")
+        is_number = isinstance(self.width, int | float) and not isinstance(self.width, bool)
+        if not (is_number and 0 < self.width <= _MAX_WIDTH):
+            raise InputError(f"{name}: expected 0 < width <= {_MAX_WIDTH}, got {self.width!r}.")
         if not isinstance(self.weights, str | None):
             raise InputError(f'{name}: expected weights to be None, "imagenet" or a path, got {self.weights!r}.')
         if self.weights is not None and self.width != 1:
             raise InputError(f"{name}: expected width = 1 for published weights, got {self.width}.")
 
     def initialise(self, network: Network, pairs: Iterable[tuple[Image, Image]]) -> None:
-        """Load the weights that were asked for."""
+        """Load the weights into the trunk, unless `weights` is None."""
         if self.weights is not None:
             assert isinstance(network.trunk, VGG)
             load_weights(network.trunk, self.weights)
@@ -118,47 +118,48 @@ def load_weights(vgg: VGG, weights: str) -> None:
 
     Parameters
     ----------
-    weights : "imagenet" downloads torchvision's file once, into torch's cache, and compares its checksum; else the path
-        of such a file (``.pth``), or of one in safetensors. Nothing is unpickled but tensors.
+    vgg : the trunk, which gets the weights.
+    weights : "imagenet" downloads torchvision's file once, into torch's cache, and verifies its checksum. Otherwise the
+        path of such a file (``.pth``) or of a safetensors file. Only tensors are unpickled.
 
     Raises
     ------
     FileError
-        If the file cannot be had, or lacks some of the weights.
+        If the file cannot be downloaded or read, or lacks some of the weights.
     InputError
-        If the trunk is not of full width.
+        If the trunk's width is not 1.
     """
     if vgg.channels != list(_CHANNELS[: len(vgg.channels)]):
         raise InputError(f"weights: expected width = 1 for published weights, got channels {vgg.channels}.")
     source = URL if weights == "imagenet" else weights
-    found = _download() if weights == "imagenet" else _read(Path(weights))
+    found = _download_weights() if weights == "imagenet" else _read_weights(Path(weights))
     state = {name: found.get(name) for name in vgg.state_dict()}
-    wrong = [name for name, tensor in vgg.state_dict().items() if _shape(state[name]) != tuple(tensor.shape)]
+    wrong = [name for name, tensor in vgg.state_dict().items() if _shape_of(state[name]) != tuple(tensor.shape)]
     if wrong:
         raise FileError(
-            f"{source}: expected weights of VGG-16 as torchvision names them; wrong or missing: {_some(wrong)}."
+            f"{source}: expected weights of VGG-16 as torchvision names them; wrong or missing: {_first_three(wrong)}."
         )
     vgg.load_state_dict(state)
 
 
-def _download() -> dict[str, Tensor]:
-    place = Path(torch.hub.get_dir(), "checkpoints", URL.rsplit("/", 1)[1])
+def _download_weights() -> dict[str, Tensor]:
+    cached = Path(torch.hub.get_dir(), "checkpoints", URL.rsplit("/", 1)[1])
     try:
         found: dict[str, Tensor] = torch.hub.load_state_dict_from_url(
             URL, map_location="cpu", progress=False, check_hash=True, weights_only=True
         )
     except (URLError, HTTPException, TimeoutError, ConnectionError) as error:
         raise FileError(
-            f"{URL}: cannot be downloaded: {_reason(error)}. Fetch the file where there is a network, and give its "
-            "path as weights; or train from random weights with weights=None."
+            f"{URL}: cannot be downloaded: {_reason(error)}. Download the file on another machine and "
+            "give its path as weights, or train from random weights with weights=None."
         ) from error
     except Exception as error:
-        advice = f"; delete {place} to download it again" if place.exists() else ""
-        raise FileError(f"{URL}: the file that was downloaded cannot be used: {_reason(error)}{advice}.") from error
+        advice = f"; delete {cached} to download it again" if cached.exists() else ""
+        raise FileError(f"{URL}: the downloaded file cannot be used: {_reason(error)}{advice}.") from error
     return found
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def _read_weights(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise FileError(f'{path}: no such file; expected "imagenet", None or the path of VGG-16 weights.')
     try:
@@ -166,7 +167,7 @@ def _read(path: Path) -> dict[str, Tensor]:
             return safetensors.torch.load_file(path)
         found: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises what its parsers raise
-        raise FileError(f"{path}: no file of weights that can be read: {_reason(error)}") from error
+        raise FileError(f"{path}: not a readable file of weights: {_reason(error)}") from error
     if not isinstance(found, dict):
         raise FileError(f"{path}: expected a dictionary of weights, got {type(found).__name__}.")
     return found
@@ -176,10 +177,9 @@ def _reason(error: Exception) -> str:
     return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
-def _shape(value: object) -> tuple[int, ...] | None:
+def _shape_of(value: object) -> tuple[int, ...] | None:
     return tuple(value.shape) if isinstance(value, Tensor) else None
 
 
-def _some(names: Iterable[str]) -> str:
-    listed = list(names)
-    return ", ".join(listed[:3]) + (f" and {len(listed) - 3} more" if len(listed) > 3 else "")
+def _first_three(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

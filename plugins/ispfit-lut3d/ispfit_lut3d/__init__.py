@@ -9,12 +9,12 @@ __all__ = ["LUT3D"]
 
 
 class LUT3D(ispfit.Backbone):
-    """Weighted sum of learned 3D lookup tables, the weights predicted from the image; invertible by table.
+    """Weighted sum of learned 3D lookup tables with weights predicted from the image; the sum is inverted numerically.
 
     Parameters
     ----------
     tables : number of basis tables (Zeng et al.: 3).
-    size : nodes a side of each table (Zeng et al.: 33).
+    size : nodes per side of each table (Zeng et al.: 33).
     channels : features of the small convolutional network that predicts the weights.
 
     References
@@ -32,7 +32,7 @@ class LUT3D(ispfit.Backbone):
         self.channels = channels
 
     def build(self) -> ispfit.Network:
-        """A new network; its first table starts as the square root, the others at zero."""
+        """Return a new network; its first table is the identity on square roots of raw, the others are zero."""
         if self.tables < 1 or self.size < 2:
             raise ispfit.errors.InputError(
                 f"LUT3D: expected tables >= 1 and size >= 2, got tables={self.tables} and size={self.size}."

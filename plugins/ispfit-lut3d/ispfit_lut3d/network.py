@@ -1,4 +1,4 @@
-"""The networks of `LUT3D`: forward, and its inverse by table."""
+"""The networks of `LUT3D`: raw to srgb, and srgb to raw by the inverted table."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from ispfit_lut3d.table import identity, invert, look_up
 
 __all__ = ["InverseLUT3DNetwork", "LUT3DNetwork"]
 
-_THUMBNAIL = 32
-_SAMPLES = 128
-_ROUNDS = 3
+_THUMBNAIL_PX = 32
+_MAX_SAMPLE_PX = 128  # side of the sample of pixels that is derendered to find the inverse table
+_FIXED_POINT_ROUNDS = 3
 
 
 class LUT3DNetwork(ispfit.Network):
-    """The sum of basis tables that the scene asks for, looked up at the square root of raw.
+    """A sum of basis tables, weighted by the scene and looked up at the square root of raw.
 
-    The square root spreads the dark tones over the table's nodes, which would else share one cell.
+    The square root spreads the dark tones over several nodes of the table.
     """
 
     def __init__(self, tables: int, size: int, channels: int) -> None:
@@ -32,24 +32,24 @@ class LUT3DNetwork(ispfit.Network):
         nn.init.ones_(self.encoder[-1].bias)
 
     def describe(self, image: Tensor) -> ispfit.Scene:
-        """The table of the image."""
-        weights = self.encoder(adaptive_avg_pool2d(image, _THUMBNAIL))
+        """Compute the table of the image."""
+        weights = self.encoder(adaptive_avg_pool2d(image, _THUMBNAIL_PX))
         return ispfit.Scene(table=torch.einsum("nt,tcbgr->ncbgr", weights.float(), self.basis))
 
     def render(self, pixels: Tensor, scene: ispfit.Scene, window: ispfit.Window) -> Tensor:
-        """Look each pixel up."""
+        """Look up each pixel in the table."""
         return look_up(scene["table"], pixels.clamp(min=1e-8).sqrt())
 
     def inverse(self) -> ispfit.Network:
-        """The network from srgb to raw, which shares these weights."""
+        """Return the network from srgb to raw, which shares these weights."""
         return InverseLUT3DNetwork(self)
 
 
 class InverseLUT3DNetwork(ispfit.Network):
-    """Looks pixels up in the inverted table.
+    """The network from srgb to raw, which looks pixels up in the inverted table.
 
-    The table is predicted from raw, which is what is sought: it is found in a few rounds, each of which derenders a
-    sample of the pixels with the table of the round before.
+    The table is predicted from raw, which is unknown. It is found by fixed-point iteration: each round predicts the
+    table from a sample of pixels that were derendered with the table of the round before.
     """
 
     def __init__(self, network: LUT3DNetwork) -> None:
@@ -57,17 +57,17 @@ class InverseLUT3DNetwork(ispfit.Network):
         self.network = network
 
     def describe(self, image: Tensor) -> ispfit.Scene:
-        """The inverted table of the image."""
-        rows, columns = (max(1, side // _SAMPLES) for side in image.shape[2:])
+        """Compute the inverted table of the image."""
+        rows, columns = (max(1, side // _MAX_SAMPLE_PX) for side in image.shape[2:])
         sample = image[:, :, ::rows, ::columns]
         raw = sample.square()
-        for _ in range(_ROUNDS):
+        for _ in range(_FIXED_POINT_ROUNDS):
             table = invert(self.network.describe(raw)["table"])
             raw = _derender(table, sample)
         return ispfit.Scene(table=table)
 
     def render(self, pixels: Tensor, scene: ispfit.Scene, window: ispfit.Window) -> Tensor:
-        """Look each pixel up."""
+        """Look up each pixel in the table."""
         return _derender(scene["table"], pixels)
 
 

@@ -87,7 +87,7 @@ def test_the_strips_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     image, histogram = random_image(2, 3, 50, 20), moved(4)
     rows, columns = torch.full((50,), 1 / 50), torch.full((20,), 1 / 20)
     whole = histogram.mean(image, rows, columns)
-    monkeypatch.setitem(module._STRIP, "cpu", 3 * 20 * 3 * 4)
+    monkeypatch.setitem(module._VOTES_PER_STRIP, "cpu", 3 * 20 * 3 * 4)
     torch.testing.assert_close(histogram.mean(image, rows, columns), whole)
 
 

@@ -206,13 +206,13 @@ def test_imagenet_is_downloaded_once_and_its_checksum_compared(server: str, monk
 
 def test_a_download_of_another_checksum_is_refused(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vgg, "URL", server.rsplit("/", 1)[0] + "/vgg16-00000000.pth")
-    with pytest.raises(FileError, match=r"vgg16-00000000\.pth: the file that was downloaded cannot be used: .*hash"):
+    with pytest.raises(FileError, match=r"vgg16-00000000\.pth: the downloaded file cannot be used: .*hash"):
         load_weights(VGG(3), "imagenet")
 
 
 def test_without_a_network_the_way_out_is_told(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vgg, "URL", "http://127.0.0.1:9/vgg16-397923af.pth")
-    with pytest.raises(FileError, match=r"cannot be downloaded: .* give its path as weights; or train .* weights=None"):
+    with pytest.raises(FileError, match=r"cannot be downloaded: .* give its path as weights, or train .* weights=None"):
         load_weights(VGG(3), "imagenet")
 
 
@@ -224,7 +224,7 @@ def test_files_that_are_no_weights_are_named(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r'none: no such file; expected "imagenet", None or the path'):
         load_weights(VGG(3), str(tmp_path / "none"))
     (tmp_path / "text.pth").write_text("no weights")
-    with pytest.raises(FileError, match=r"text\.pth: no file of weights that can be read: "):
+    with pytest.raises(FileError, match=r"text\.pth: not a readable file of weights: "):
         load_weights(VGG(3), str(tmp_path / "text.pth"))
     torch.save([1, 2], tmp_path / "list.pth")
     with pytest.raises(FileError, match=r"list\.pth: expected a dictionary of weights, got list"):
@@ -242,7 +242,7 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
             return (Path.touch, (tmp_path / "harmed",))
 
     torch.save({"features.0.weight": Harm()}, tmp_path / "harm.pth")
-    with pytest.raises(FileError, match=r"harm\.pth: no file of weights"):
+    with pytest.raises(FileError, match=r"harm\.pth: not a readable file of weights"):
         load_weights(VGG(3), str(tmp_path / "harm.pth"))
     assert not (tmp_path / "harmed").exists()
 
@@ -250,7 +250,7 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[: len(data) // 50], lambda data: data[::-1]])
 def test_damaged_files_are_named(file: Path, tmp_path: Path, damage: Any) -> None:
     (tmp_path / "damaged.pth").write_bytes(damage(file.read_bytes()))
-    with pytest.raises(FileError, match=r"damaged\.pth: no file of weights that can be read: \w"):
+    with pytest.raises(FileError, match=r"damaged\.pth: not a readable file of weights: \w"):
         load_weights(VGG(3), str(tmp_path / "damaged.pth"))
 
 

@@ -1,18 +1,13 @@
-"""Monotone curves, and the camera model that is nothing else."""
+"""Monotone curves: evaluation, inversion, isotonic fit."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ispfit import ISPModel
-from ispfit.backbones.curve import Curve
-from ispfit.backbones.parts.curves import MonotoneCurves, fit_monotone
-from ispfit.errors import InputError
-from ispfit.images import Image
+from ispfit.backbones.parts.monotone_curves import MonotoneCurves, fit_monotone
 
 COLORS = torch.rand(200, 3, generator=torch.Generator().manual_seed(0))
 
@@ -43,18 +38,3 @@ def test_the_fit_finds_a_curve_through_noise_and_goes_on_outside() -> None:
 
 def test_points_of_one_level_make_a_flat_curve() -> None:
     np.testing.assert_allclose(fit_monotone(np.linspace(0, 1, 50), np.full(50, 0.3), 9), 0.3)
-
-
-def test_a_camera_of_curves_is_found() -> None:
-    rng = np.random.default_rng(0)
-    X = [Image(rng.random((40, 40, 3), np.float32)) for _ in range(3)]
-    powers = np.array([0.4, 0.5, 0.6], np.float32)
-    Y = [Image(np.asarray(raw) ** powers) for raw in X]
-    model = ISPModel("curve").fit(X, Y)
-    assert model.psnr(X, Y).min() > 45
-    assert model.psnr(X, Y, direction="inverse").min() > 45
-
-
-def test_parameters_out_of_range_are_named() -> None:
-    with pytest.raises(InputError, match="Curve: expected nodes to be a whole number >= 2, got 1"):
-        Curve(nodes=1).build()
