@@ -18,15 +18,15 @@ _HOME = {
     "Window": "backbone",
     "get_backbone": "plugins",
     "hookimpl": "plugins",
-    "inverse_psnr_scorer": "metrics",
+    "inverse_psnr_scorer": "estimator",
     "list_backbones": "plugins",
     "load": "estimator",
     "psnr": "metrics",
-    "psnr_scorer": "metrics",
+    "psnr_scorer": "estimator",
     "read_raw": "io",
     "read_srgb": "io",
 }
-_MODULES = ["backbone", "color", "datasets", "errors", "io", "metrics", "pairs", "testing"]
+_MODULES = ["backbone", "color", "datasets", "errors", "formats", "io", "metrics", "pairs", "testing"]
 
 __all__ = [
     "Backbone",
@@ -39,6 +39,7 @@ __all__ = [
     "color",
     "datasets",
     "errors",
+    "formats",
     "get_backbone",
     "hookimpl",
     "inverse_psnr_scorer",
@@ -55,11 +56,11 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from ispfit import backbone, color, datasets, errors, io, metrics, pairs, testing
+    from ispfit import backbone, color, datasets, errors, formats, io, metrics, pairs, testing
     from ispfit.backbone import Backbone, Network, Scene, Window
-    from ispfit.estimator import ISPModel, load
+    from ispfit.estimator import ISPModel, inverse_psnr_scorer, load, psnr_scorer
     from ispfit.io import read_raw, read_srgb
-    from ispfit.metrics import inverse_psnr_scorer, psnr, psnr_scorer
+    from ispfit.metrics import psnr
     from ispfit.plugins import get_backbone, hookimpl, list_backbones
 
 

@@ -1,7 +1,8 @@
-"""The exceptions of ispfit: each says what was expected, what was got, where, and what to do.
+"""Exceptions and warnings.
 
-All derive from `IspfitError`, and each also from the built-in exception that a caller would expect,
-so that ``except ValueError`` and ``except OSError`` keep working.
+All exceptions derive from `IspfitError`, and each also from the built-in exception that a caller expects, so that
+``except ValueError`` and ``except OSError`` work. A message says what was expected, what was got, where, and what to
+do.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ __all__ = [
     "PairWarning",
     "PluginError",
     "PluginWarning",
+    "RejectionWarning",
     "TrainingError",
     "UnknownBackboneError",
     "WhiteBalanceError",
@@ -27,11 +29,11 @@ __all__ = [
 
 
 class IspfitError(Exception):
-    """Base of every exception that ispfit raises on purpose."""
+    """Base class of all exceptions of ispfit."""
 
 
 class InputError(IspfitError, ValueError):
-    """An argument (an image, a list of images, a parameter) is not what was expected."""
+    """An argument is invalid: an image, a list of images, a parameter."""
 
 
 class FileError(IspfitError, OSError):
@@ -39,31 +41,31 @@ class FileError(IspfitError, OSError):
 
 
 class WhiteBalanceError(FileError):
-    """A RAW file carries no usable white balance; pass one."""
+    """A RAW file has no usable white balance; pass one to the reader."""
 
 
 class ModelFileError(FileError):
-    """A file is not a model that this ispfit can load."""
+    """A file is not a model file, or this version of ispfit cannot load it."""
 
 
 class CheckpointError(FileError):
-    """A checkpoint does not belong to the training run that was asked to continue from it."""
+    """A checkpoint cannot be used, for example because it belongs to another training run."""
 
 
 class NotFittedError(IspfitError, _SklearnNotFittedError):
-    """The model, or the direction of it that was asked for, has not been fitted."""
+    """The model, or the requested direction, is not fitted."""
 
 
 class TrainingError(IspfitError, RuntimeError):
-    """Training cannot go on (the loss is not finite, no pairs are left, ...)."""
+    """Training cannot continue, for example because the loss is not finite."""
 
 
 class PluginError(IspfitError, RuntimeError):
-    """A plugin is broken, or two plugins clash."""
+    """A plugin is broken or clashes with another one."""
 
 
 class BackboneError(IspfitError, RuntimeError):
-    """A backbone's network does not do what its contract says."""
+    """A network breaks the contract of `ispfit.backbone`."""
 
 
 class UnknownBackboneError(IspfitError, ValueError):
@@ -71,12 +73,16 @@ class UnknownBackboneError(IspfitError, ValueError):
 
 
 class InputWarning(UserWarning):
-    """An input was usable after a conversion that the user should know of."""
+    """An input was converted, or used in part, in a way that may affect the result."""
 
 
 class PairWarning(InputWarning):
-    """A pair was left out because one of its files cannot be used."""
+    """A pair was skipped because one of its files cannot be used."""
+
+
+class RejectionWarning(PairWarning):
+    """A pair was left out because its raw and its srgb do not show the same, or cannot be registered reliably."""
 
 
 class PluginWarning(UserWarning):
-    """A plugin was left out; ispfit goes on without it."""
+    """A plugin was skipped."""

@@ -1,4 +1,4 @@
-"""What an image is: a float32 array H x W x 3 in [0, 1] that remembers the shot it came from."""
+"""Images (float32 arrays H x W x 3 in [0, 1] that carry their `Shot`) and the checks of lists of images."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from ispfit.errors import InputError
 
 __all__ = [
+    "CodedSource",
     "FloatImage",
     "Image",
     "ImageLike",
@@ -23,6 +24,7 @@ __all__ = [
     "Shot",
     "check_image",
     "check_images",
+    "codes_of",
     "merge_shots",
     "shots_of",
 ]
@@ -32,16 +34,16 @@ FloatImage: TypeAlias = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Shot:
-    """What is known about the shot behind an image. A field that nobody recorded is None.
+    """The metadata of a shot; an unknown field is None.
 
     Parameters
     ----------
     name : file stem, or any name that identifies the shot.
-    make, model : the camera, as its EXIF spells it.
+    make, model : the camera, as spelled in the EXIF data.
     iso : ISO speed.
-    exposure_time : seconds.
-    white_balance : gains of R, G, B that were applied to the raw, green = 1.
-    scene : shots of one scene share it (never split them between train and test).
+    exposure_time : in seconds.
+    white_balance : gains of R, G, B that were applied to the raw, relative to green.
+    scene : label of a group of look-alike shots, which must not be split between training and test.
     """
 
     name: str | None = None
@@ -54,23 +56,27 @@ class Shot:
 
     @property
     def camera(self) -> str | None:
-        """Make and model in one string, the make not said twice."""
+        """Make and model as one string, without repeating the make; None if both are unknown."""
         if self.make and self.model and self.model.lower().startswith(self.make.lower()):
             return self.model
         return " ".join(part for part in (self.make, self.model) if part) or None
 
 
 def merge_shots(first: Shot, second: Shot) -> Shot:
-    """`first`, with what it does not know taken from `second`."""
+    """Return `first` with its unknown fields filled in from `second`."""
     unknown = {name: value for name, value in vars(second).items() if getattr(first, name) is None}
     return replace(first, **unknown)
 
 
 class Image(np.ndarray[Any, np.dtype[np.float32]]):
-    """A float32 image H x W x 3 whose ``shot`` travels with it through slices, copies and pickles.
+    """A float32 array H x W x 3 that carries the `Shot` of its pixels.
 
-    Arithmetic works as on any array. ``shot`` describes where the pixels come from, whatever was done to
-    them since.
+    Slices, copies, pickles and results of arithmetic keep the attribute ``shot``.
+
+    Parameters
+    ----------
+    pixels : array H x W x 3, converted to float32.
+    shot : metadata of the shot; None takes that of `pixels`, or an empty `Shot` if `pixels` is a plain array.
 
     Examples
     --------
@@ -103,19 +109,39 @@ class Image(np.ndarray[Any, np.dtype[np.float32]]):
 
 
 def shots_of(images: Sequence[Any]) -> list[Shot]:
-    """The shot of each image, as far as it is known without reading a file."""
+    """Return the shot of each image without reading any file: the shot of a path is empty."""
     sources = images.sources if isinstance(images, ImageList) else images
     return [getattr(image, "shot", Shot()) for image in sources]
 
 
 @runtime_checkable
 class ImageSource(Protocol):
-    """An image that is read when it is needed: anything with a ``shape`` that ``np.asarray`` turns into pixels."""
+    """An image that is read on demand: any object with a ``shape`` that ``np.asarray`` converts to pixels.
+
+    An attribute ``shot`` is optional, and so are the ``codes`` of a `CodedSource`.
+    """
 
     @property
     def shape(self) -> tuple[int, ...]: ...
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]: ...
+
+
+class CodedSource(ImageSource, Protocol):
+    """An `ImageSource` that also offers its pixels as they are stored.
+
+    ``codes`` is an array H x W x 3: uint8 or uint16 codes as in `ispfit.codes`, or float32 pixels. Training keeps the
+    codes, which need less memory than pixels, and converts only the windows that it draws.
+    """
+
+    @property
+    def codes(self) -> npt.NDArray[Any]: ...
+
+
+def codes_of(image: ImageLike) -> npt.NDArray[Any] | None:
+    """Return the codes of a `CodedSource`, or None for any other image."""
+    codes: npt.NDArray[Any] | None = getattr(image, "codes", None)
+    return codes
 
 
 ImageLike: TypeAlias = npt.NDArray[Any] | ImageSource | str | PathLike[str]
@@ -126,8 +152,8 @@ def check_image(image: npt.NDArray[Any], where: str) -> Image:
 
     Parameters
     ----------
-    image : floating point array H x W x 3, finite, in [0, 1].
-    where : what the image is called in the message, such as ``"X[3]"``.
+    image : finite floats, H x W x 3, in [0, 1]; values up to 1e-4 outside are accepted.
+    where : name of the image in the message, such as ``"X[3]"``.
     """
     if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise InputError(f"{where}: expected an image of shape (H, W, 3), got {image.shape}.")
@@ -140,13 +166,20 @@ def check_image(image: npt.NDArray[Any], where: str) -> Image:
     if low < -1e-4 or high > 1 + 1e-4:
         raise InputError(
             f"{where}: expected values in [0, 1], got [{low:.4g}, {high:.4g}]; scale it so that 1 is saturation "
-            "and clip what lies outside."
+            "and clip the rest."
         )
     return Image(image)
 
 
 class ImageList(Sequence[Image]):
-    """A checked sequence of images; those that are files or lazy sources are read each time they are asked for."""
+    """A checked sequence of images, which reads files and lazy sources each time they are indexed.
+
+    Parameters
+    ----------
+    images : arrays, paths and `ImageSource` objects that `check_images` has accepted.
+    name : name of the sequence in messages, ``"X"`` or ``"Y"``.
+    read : reads a path.
+    """
 
     def __init__(self, images: Sequence[ImageLike], name: str, read: Callable[[Path], Image]) -> None:
         self.sources, self._name, self._read = images, name, read
@@ -163,7 +196,7 @@ class ImageList(Sequence[Image]):
         return (self[index] for index in range(len(self)))
 
     def in_memory(self) -> ImageList:
-        """The same list with its files read; lazy sources stay lazy."""
+        """Return the list with all paths read; lazy sources stay lazy."""
         images = [
             self[index] if isinstance(image, str | PathLike) else image for index, image in enumerate(self.sources)
         ]
@@ -171,7 +204,7 @@ class ImageList(Sequence[Image]):
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:
-        """The shape of each image; a file is read for it."""
+        """Shape of each image; a path is read to find its shape."""
         return [
             self[index].shape if isinstance(image, str | PathLike) else tuple(image.shape)
             for index, image in enumerate(self.sources)
@@ -182,26 +215,26 @@ def _load(image: ImageLike, where: str, read: Callable[[Path], Image]) -> Image:
     if isinstance(image, str | PathLike):
         return check_image(read(Path(image)), f"{where} ({image})")
     if isinstance(image, np.ndarray):
-        return Image(image)  # checked when the list was made
+        return Image(image)  # `check_images` has checked it
     return Image(check_image(np.asarray(image), where), getattr(image, "shot", None))
 
 
 def check_images(images: Any, name: str, read: Callable[[Path], Image]) -> ImageList:
-    """Check that `images` is a sequence of images and return it as an `ImageList`.
+    """Return a sequence of images as an `ImageList`, or raise an `InputError`.
 
-    Arrays are checked at once and all their problems told together; files and lazy sources are only looked
-    up, and checked whenever they are read.
+    Arrays are validated now and all problems are reported in one message. Paths are only checked for existence, and
+    validated, like lazy sources, each time they are read.
 
     Parameters
     ----------
-    images : sequence of arrays H x W x 3 in [0, 1], paths and `ImageSource` objects, or one 4-D array.
-    name : what the sequence is called in messages, ``"X"`` or ``"Y"``.
-    read : reads a file.
+    images : sequence of float arrays H x W x 3 in [0, 1], paths and `ImageSource` objects, or one 4-D array.
+    name : name of the sequence in messages, ``"X"`` or ``"Y"``.
+    read : reads a path.
 
     Raises
     ------
     InputError
-        If `images` is one single image, is empty, or holds anything that is not an image.
+        If `images` is a single image, is empty, or has an item that is not an image.
     """
     if isinstance(images, str | PathLike):
         raise InputError(f"{name}: expected a sequence of images, got one path; pass [{str(images)!r}].")
@@ -238,7 +271,12 @@ def _problems(image: Any, where: str) -> list[str]:
 
 
 class ImagePairs(Sequence[tuple[Image, Image]]):
-    """Pairs of (input, target) that are read when they are asked for, as often as they are asked for."""
+    """A sequence of pairs (input, target), read each time they are indexed.
+
+    Parameters
+    ----------
+    inputs, targets : images of equal number, pair by pair.
+    """
 
     def __init__(self, inputs: Sequence[Image], targets: Sequence[Image]) -> None:
         self._inputs, self._targets = inputs, targets

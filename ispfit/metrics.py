@@ -1,11 +1,13 @@
-"""How near one image is to another, and scorers for scikit-learn's model selection."""
+"""Image quality metrics.
+
+ispfit itself reports PSNR; `ssim` and `ciede2000` are for users.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from os import PathLike
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,34 +19,37 @@ __all__ = [
     "PSNR_CAP",
     "PSNRSummary",
     "ciede2000",
-    "inverse_psnr_scorer",
     "psnr",
     "psnr_from_mse",
-    "psnr_scorer",
     "psnr_summary",
     "ssim",
 ]
 
 PSNR_CAP = 100.0
-"""The PSNR in dB of identical images, and the most that `psnr` returns: an infinite score would make the means
-and the rankings of a search NaN. No 16-bit image with an error of one code anywhere reaches 100 dB."""
+"""The highest PSNR that `psnr` returns, in dB, and thus that of identical images.
+
+An infinite score would turn the mean and the ranking of a search into NaN. Images that differ by one 16-bit code in
+every value have 96.3 dB.
+"""
 
 Array = npt.NDArray[Any]
 
 
-def psnr(truth: npt.ArrayLike, estimate: npt.ArrayLike, *, peak: float = 1.0, cap: float = PSNR_CAP) -> float:
-    """Peak signal-to-noise ratio in dB over all pixels and channels: ``10 log10(peak² / MSE)``.
+def psnr(truth: npt.ArrayLike, estimate: npt.ArrayLike) -> float:
+    """Return the peak signal-to-noise ratio in dB over all pixels and channels: ``-10 log10(MSE)``.
 
     Parameters
     ----------
-    truth, estimate : arrays of one shape, such as H x W x 3, in [0, `peak`].
-    peak : the largest possible value.
-    cap : the largest PSNR that is returned, in dB; see `PSNR_CAP`.
+    truth, estimate : arrays of the same shape, such as H x W x 3, in [0, 1].
+
+    Returns
+    -------
+    float, at most `PSNR_CAP`; NaN if an array contains NaN.
 
     Raises
     ------
     InputError
-        If the shapes differ.
+        If the shapes differ or the arrays are empty.
 
     Examples
     --------
@@ -56,19 +61,27 @@ def psnr(truth: npt.ArrayLike, estimate: npt.ArrayLike, *, peak: float = 1.0, ca
     100.0
     """
     first, second = _same_shape(truth, estimate)
-    return psnr_from_mse(float(np.mean(np.square(first - second))), peak=peak, cap=cap)
+    return psnr_from_mse(float(np.mean(np.square(first - second))))
 
 
-def psnr_from_mse(mse: float, *, peak: float = 1.0, cap: float = PSNR_CAP) -> float:
-    """The PSNR in dB of a mean squared error; see `psnr`. NaN stays NaN: it must never win a search."""
-    return min(20 * math.log10(peak) - 10 * math.log10(mse), cap) if mse != 0 else cap
+def psnr_from_mse(mse: float) -> float:
+    """Return the PSNR in dB of a mean squared error of values in [0, 1]; see `psnr`. NaN stays NaN."""
+    return min(-10 * math.log10(mse), PSNR_CAP) if mse != 0 else PSNR_CAP
 
 
 def ssim(truth: npt.ArrayLike, estimate: npt.ArrayLike) -> float:
-    """Mean structural similarity of two images H x W x 3 in [0, 1] (Wang et al. 2004), by scikit-image.
+    """Return the mean structural similarity of two images, at most 1 (Wang et al. 2004, computed by scikit-image).
 
-    Gaussian weights of 1.5 pixels and population covariance, as in the original paper; the sides must be at
-    least 11 pixels long.
+    As in the original paper, the window is a Gaussian of sigma = 1.5 pixels and covariances are those of a population.
+
+    Parameters
+    ----------
+    truth, estimate : images H x W x 3 in [0, 1], at least 11 x 11 pixels.
+
+    Raises
+    ------
+    InputError
+        If the shapes differ or an image is smaller than 11 x 11 pixels.
     """
     from skimage.metrics import structural_similarity
 
@@ -89,9 +102,18 @@ def ssim(truth: npt.ArrayLike, estimate: npt.ArrayLike) -> float:
 
 
 def ciede2000(truth: npt.ArrayLike, estimate: npt.ArrayLike) -> float:
-    """Mean CIEDE2000 colour difference of two sRGB-encoded images H x W x 3 in [0, 1], D65 white, by scikit-image.
+    """Return the mean CIEDE2000 colour difference of two srgb images (D65 white, computed by scikit-image).
 
-    About 1 is just noticeable. Not meant for raw, whose primaries are the camera's.
+    A difference of about 1 is just noticeable. Raws have no CIEDE2000: their primaries are the camera's.
+
+    Parameters
+    ----------
+    truth, estimate : sRGB-encoded images H x W x 3 in [0, 1].
+
+    Raises
+    ------
+    InputError
+        If the shapes differ.
     """
     from skimage.color import deltaE_ciede2000, rgb2lab
 
@@ -101,24 +123,25 @@ def ciede2000(truth: npt.ArrayLike, estimate: npt.ArrayLike) -> float:
 
 @dataclass(frozen=True)
 class PSNRSummary:
-    """The four statistics that Table 1 of Nam & Kim 2017 reports, in dB."""
+    """The four statistics of Table 1 of Nam & Kim (2017), in dB."""
 
     mean: float
     median: float
     min: float
     max: float
 
-    def as_dict(self) -> dict[str, float]:
-        """The statistics by name, for JSON."""
-        return asdict(self)
-
 
 def psnr_summary(values: Iterable[float]) -> PSNRSummary:
-    """Mean, median, min and max of the PSNR of several images, in dB.
+    """Return mean, median, minimum and maximum of the PSNRs of several images.
 
     Parameters
     ----------
-    values : one PSNR an image.
+    values : PSNR of each image in dB.
+
+    Raises
+    ------
+    InputError
+        If there is no image.
     """
     array = np.fromiter(values, np.float64)
     if array.size == 0:
@@ -126,36 +149,10 @@ def psnr_summary(values: Iterable[float]) -> PSNRSummary:
     return PSNRSummary(float(array.mean()), float(np.median(array)), float(array.min()), float(array.max()))
 
 
-def psnr_scorer(estimator: Any, X: Sequence[Any], Y: Sequence[Any]) -> float:
-    """Mean PSNR in dB of the forward direction; pass it as ``scoring=psnr_scorer`` to scikit-learn.
-
-    The estimator is an `ispfit.ISPModel`, or anything that has ``transform``, such as a pipeline that ends in one.
-    """
-    if hasattr(estimator, "psnr"):
-        return float(np.mean(estimator.psnr(X, Y, direction="forward")))
-    return _mean_psnr(Y, estimator.transform(X), "ispfit.read_srgb")
-
-
-def inverse_psnr_scorer(estimator: Any, X: Sequence[Any], Y: Sequence[Any]) -> float:
-    """Mean PSNR in dB of the inverse direction (raw from srgb); pass it as ``scoring=inverse_psnr_scorer``.
-
-    The estimator is an `ispfit.ISPModel`, or anything that has ``inverse_transform``.
-    """
-    if hasattr(estimator, "psnr"):
-        return float(np.mean(estimator.psnr(X, Y, direction="inverse")))
-    return _mean_psnr(X, estimator.inverse_transform(Y), "ispfit.read_raw")
-
-
-def _mean_psnr(truths: Sequence[Any], estimates: Sequence[Any], reader: str) -> float:
-    if any(isinstance(truth, str | PathLike) for truth in truths):
-        raise InputError(f"a scorer of a pipeline needs images, got paths; read them by {reader}.")
-    return float(np.mean([psnr(truth, estimate) for truth, estimate in zip(truths, estimates, strict=True)]))
-
-
 def _same_shape(truth: npt.ArrayLike, estimate: npt.ArrayLike) -> tuple[Array, Array]:
     first, second = np.asarray(truth, np.float64), np.asarray(estimate, np.float64)
     if first.shape != second.shape:
-        raise InputError(f"expected two images of one shape, got {first.shape} and {second.shape}.")
+        raise InputError(f"expected two images of the same shape, got {first.shape} and {second.shape}.")
     if first.size == 0:
         raise InputError(f"expected images with pixels, got two of shape {first.shape}.")
     return first, second

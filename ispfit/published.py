@@ -1,4 +1,4 @@
-"""The old name of `ispfit.formats`."""
+"""Former name of `ispfit.formats`, kept for existing code."""
 
 from ispfit.formats import read_nus_model
 

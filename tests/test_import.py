@@ -42,7 +42,7 @@ def test_every_public_name_is_there(name: str) -> None:
     assert name in dir(ispfit)
 
 
-@pytest.mark.parametrize("name", ["backbone", "color", "datasets", "errors", "io", "metrics"])
+@pytest.mark.parametrize("name", ispfit._MODULES)
 def test_the_public_names_of_modules_exist(name: str) -> None:
     module = importlib.import_module(f"ispfit.{name}")
     assert all(hasattr(module, public) for public in module.__all__)
@@ -50,7 +50,7 @@ def test_the_public_names_of_modules_exist(name: str) -> None:
 
 def test_the_public_surface_is_sorted_and_complete() -> None:
     assert list(ispfit.__all__) == sorted(ispfit.__all__)
-    assert set(ispfit.__all__) == {*ispfit._HOME, *ispfit._MODULES}
+    assert set(ispfit.__all__) == {"__version__", *ispfit._HOME, *ispfit._MODULES}
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -33,14 +34,8 @@ def test_psnr_follows_its_formula_and_is_symmetric(error: float) -> None:
     assert psnr(grey, black) == psnr(black, grey)
 
 
-def test_psnr_knows_other_peaks(image: Any) -> None:
-    codes = np.round(image * 255)
-    assert psnr(codes, codes + 1, peak=255) == pytest.approx(psnr(codes / 255, (codes + 1) / 255))
-
-
 def test_identical_images_have_the_cap_and_not_infinity(image: Any) -> None:
     assert psnr(image, image) == PSNR_CAP
-    assert psnr(image, image, cap=60) == 60
     assert psnr(image, image + 1e-7) == PSNR_CAP
 
 
@@ -53,13 +48,15 @@ def test_nan_is_never_a_good_score(image: Any) -> None:
 
 
 def test_one_code_of_sixteen_bits_lies_below_the_cap() -> None:
-    assert psnr(np.zeros((4, 4, 3)), np.full((4, 4, 3), 1 / 65535)) < PSNR_CAP
+    value = psnr(np.zeros((4, 4, 3)), np.full((4, 4, 3), 1 / 65535))
+    assert value == pytest.approx(96.33, abs=0.01)
+    assert value < PSNR_CAP
 
 
 def test_summary_has_the_four_statistics_of_table_1() -> None:
     summary = psnr_summary([20.0, 40.0, 30.0, 22.0])
     assert summary == PSNRSummary(mean=28, median=26, min=20, max=40)
-    assert summary.as_dict() == {"mean": 28, "median": 26, "min": 20, "max": 40}
+    assert asdict(summary) == {"mean": 28, "median": 26, "min": 20, "max": 40}
     assert psnr_summary(value for value in [1.0]) == PSNRSummary(1, 1, 1, 1)
 
 
@@ -88,5 +85,11 @@ def test_ciede2000_of_white_and_black_is_a_hundred() -> None:
 
 @pytest.mark.parametrize("metric", [psnr, ssim, ciede2000])
 def test_images_of_two_shapes_are_refused(metric: Any) -> None:
-    with pytest.raises(InputError, match=r"expected two images of one shape, got \(12, 12, 3\) and \(12, 13, 3\)"):
+    with pytest.raises(InputError, match=r"expected two images of the same shape, got \(12, 12, 3\) and \(12, 13, 3\)"):
         metric(np.zeros((12, 12, 3)), np.zeros((12, 13, 3)))
+
+
+@pytest.mark.parametrize("metric", [psnr, ciede2000])
+def test_images_without_pixels_are_refused(metric: Any) -> None:
+    with pytest.raises(InputError, match=r"expected images with pixels, got two of shape \(0, 4, 3\)"):
+        metric(np.zeros((0, 4, 3)), np.zeros((0, 4, 3)))

@@ -1,5 +1,6 @@
-"""The estimator `ISPModel`, what it is given, and its files."""
+"""The estimator `ISPModel`, its inputs, its files and its scorers."""
 
 from ispfit.estimator.model import ISPModel, load
+from ispfit.estimator.scorers import inverse_psnr_scorer, psnr_scorer
 
-__all__ = ["ISPModel", "load"]
+__all__ = ["ISPModel", "inverse_psnr_scorer", "load", "psnr_scorer"]

@@ -1,89 +1,98 @@
-"""How a fit reports to scikit-learn's callbacks (`sklearn.callback`): a progress bar, a monitor of scores, one's own.
+"""Report a fit to scikit-learn's callbacks (`sklearn.callback`): a progress bar, a monitor of scores, or your own.
 
-Tasks are nested: the fit; its directions, named so; and of each the stretches between two evaluations, at whose end
-``fitted_estimator`` has the best weights so far, and the step, loss and validation PSNR in ``records_``.
+Three nested tasks: the fit, each direction, and each interval of training that ends with an evaluation. At the end of
+an interval ``fitted_estimator`` has the best weights so far, and its ``records_`` the step, loss and validation PSNR.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from copy import deepcopy
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable
+from copy import copy, deepcopy
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from ispfit.backbone import Backbone, Network
+from ispfit.backbone import Network
 from ispfit.images import ImageList
-from ispfit.training import OnEvaluation, TrainingRecord
+from ispfit.training import TrainingRecord
 
-__all__ = ["FitTask", "FittedState"]
+if TYPE_CHECKING:
+    from ispfit.estimator.model import ISPModel
 
-
-@dataclass
-class FittedState:
-    """What a fit has made so far: the fitted attributes of an `ispfit.ISPModel` without their underscores."""
-
-    backbone: Backbone
-    camera: str | None
-    networks: dict[str, Network] = field(default_factory=dict)
-    records: dict[str, TrainingRecord] = field(default_factory=dict)
-
-    def plus(self, direction: str, network: Network, record: TrainingRecord) -> FittedState:
-        """The state with one direction more."""
-        added = {direction: network}
-        if self.backbone.invertible:
-            added["inverse"] = network.inverse()
-        return replace(self, networks=self.networks | added, records=self.records | {direction: record})
-
-    def attributes(self) -> dict[str, Any]:
-        """The fitted attributes by name."""
-        return {f"{name}_": value for name, value in vars(self).items()}
+__all__ = ["DirectionTask", "Task"]
 
 
-class FitTask:
-    """The task of a whole fit.
+class Task:
+    """A task that begins now.
 
     Parameters
     ----------
-    model : the estimator, a `sklearn.callback.CallbackSupportMixin`.
-    raws, srgbs : what it is fitted to.
-    n_directions : how many tasks there will be within it.
+    context : `sklearn.callback.CallbackContext` of the task.
+    arguments : keyword arguments that every hook gets: estimator, X, y.
     """
 
-    def __init__(self, model: Any, raws: ImageList, srgbs: ImageList, n_directions: int) -> None:
-        self._given = {"estimator": model, "X": raws, "y": srgbs}
-        self._root = model._init_callback_context(max_subtasks=n_directions)
-        self._root.call_on_fit_task_begin(**self._given)
+    def __init__(self, context: Any, arguments: dict[str, Any]) -> None:
+        self._context, self._arguments = context, arguments
+        context.call_on_fit_task_begin(**arguments)
 
-    @contextmanager
-    def direction(self, name: str, network: Network, n_evaluations: int, state: FittedState) -> Iterator[OnEvaluation]:
-        """The task of one direction; yields what the training is to call after each evaluation."""
-        task = self._root.subcontext(task_name=name, max_subtasks=n_evaluations)
-        task.call_on_fit_task_begin(**self._given)
-        stretch = self._stretch(task) if n_evaluations else None
+    @classmethod
+    def of_fit(cls, model: ISPModel, raws: ImageList, srgbs: ImageList, n_directions: int) -> Task:
+        """Begin the task of a whole fit."""
+        context = model._init_callback_context(max_subtasks=n_directions)
+        return cls(context, {"estimator": model, "X": raws, "y": srgbs})
 
-        def evaluated(record: TrainingRecord, best: dict[str, Tensor]) -> bool:
-            nonlocal stretch
+    def subtask(self, name: str, n_subtasks: int = 0) -> Task:
+        """Begin a task within this one."""
+        return Task(self._context.subcontext(task_name=name, max_subtasks=n_subtasks), self._arguments)
 
-            def attributes() -> dict[str, Any]:
-                copy = deepcopy(network).cpu().eval()
-                copy.load_state_dict(best)
-                return state.plus(name, copy, deepcopy(record)).attributes()
+    def end(self, fitted: Callable[[], ISPModel] | None = None) -> bool:
+        """End the task and return whether a callback asks to stop its parent.
 
-            assert stretch is not None
-            stop: bool = stretch.call_on_fit_task_end(**self._given, reconstruction_attributes=attributes)
-            if not stop and len(record.history) < n_evaluations:
-                stretch = self._stretch(task)
-            return stop
+        Parameters
+        ----------
+        fitted : makes the fitted model for those callbacks that ask for it.
+        """
+        attributes = None if fitted is None else lambda: vars(fitted())
+        stop: bool = self._context.call_on_fit_task_end(**self._arguments, reconstruction_attributes=attributes)
+        return stop
 
-        yield evaluated
-        task.call_on_fit_task_end(**self._given)
 
-    def _stretch(self, task: Any) -> Any:
-        return task.subcontext(task_name="evaluation").call_on_fit_task_begin(**self._given)
+class DirectionTask:
+    """The task of training one direction, which begins now, and its intervals.
 
-    def end(self, state: FittedState) -> None:
-        """The fit has ended in this state."""
-        self._root.call_on_fit_task_end(**self._given, reconstruction_attributes=state.attributes)
+    Parameters
+    ----------
+    fit : task of the whole fit.
+    direction : name of the task.
+    network : network that is trained.
+    n_evaluations : number of intervals if training does not stop early.
+    model : model with the directions that were fitted before this one.
+    """
+
+    _interval: Task
+
+    def __init__(self, fit: Task, direction: str, network: Network, n_evaluations: int, model: ISPModel) -> None:
+        self._direction, self._network, self._n_evaluations, self._model = direction, network, n_evaluations, model
+        self._task = fit.subtask(direction, n_evaluations)
+        if n_evaluations:
+            self._interval = self._task.subtask("evaluation")
+
+    def on_evaluation(self, record: TrainingRecord, best: dict[str, Tensor]) -> bool:
+        """End an interval, begin the next, and return whether a callback asks to stop the training."""
+        stop = self._interval.end(partial(self._fitted, record, best))
+        if not (stop or record.stopped_early or len(record.history) >= self._n_evaluations):
+            self._interval = self._task.subtask("evaluation")
+        return stop
+
+    def _fitted(self, record: TrainingRecord, best: dict[str, Tensor]) -> ISPModel:
+        """Return the model as if training ended now."""
+        model, network = copy(self._model), deepcopy(self._network)
+        network.load_state_dict(best)
+        networks = model.networks_ | {self._direction: network}
+        records = model.records_ | {self._direction: deepcopy(record)}
+        return model.set_fitted(model.backbone_, networks, records, model.camera_)
+
+    def end(self) -> None:
+        """End the task of the direction."""
+        self._task.end()

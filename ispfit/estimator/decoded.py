@@ -1,4 +1,4 @@
-"""Files that were decoded stay in memory for a while: a search fits the same files many times."""
+"""A cache of decoded files in memory: a search fits the same files many times."""
 
 from __future__ import annotations
 
@@ -6,43 +6,39 @@ from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
+from ispfit.files import file_fingerprint
 from ispfit.images import Image
 
-__all__ = ["forget_files", "remember"]
+__all__ = ["cache_decoded", "clear_cache"]
 
-_BYTES = 1 << 30
-_Key = tuple[Path, int, int, str]
-_decoded: OrderedDict[_Key, Image] = OrderedDict()
+_MAX_BYTES = 1 << 30
+_decoded: OrderedDict[tuple[str, str], Image] = OrderedDict()  # the least recently used image comes first
 
 
-def remember(read: Callable[[Path], Image]) -> Callable[[Path], Image]:
-    """A reader that decodes a file once in this process, unless it changes, while 1 GiB holds what was read last.
+def cache_decoded(read: Callable[[Path], Image]) -> Callable[[Path], Image]:
+    """Return a reader that decodes a file once per process, unless the file changes.
+
+    The images share 1 GiB; the least recently used are dropped first. They are read-only, as all callers share them.
 
     Parameters
     ----------
     read : decodes a file.
-
-    Returns
-    -------
-    The same function with a memory; its images are read-only, as everybody shares them.
     """
 
-    def recall(path: Path) -> Image:
-        status = path.stat()
-        key = (path.resolve(), status.st_size, status.st_mtime_ns, read.__name__)
-        image = _decoded.get(key)
-        if image is None:
-            image = _decoded[key] = read(path)
-            image.flags.writeable = False
-            while len(_decoded) > 1 and sum(image.nbytes for image in _decoded.values()) > _BYTES:
-                _decoded.popitem(last=False)
-        else:
+    def read_cached(path: Path) -> Image:
+        key = (file_fingerprint(path), read.__name__)
+        if key in _decoded:
             _decoded.move_to_end(key)
+            return _decoded[key]
+        image = _decoded[key] = read(path)
+        image.flags.writeable = False
+        while len(_decoded) > 1 and sum(image.nbytes for image in _decoded.values()) > _MAX_BYTES:
+            _decoded.popitem(last=False)
         return image
 
-    return recall
+    return read_cached
 
 
-def forget_files() -> None:
-    """Give the memory back."""
+def clear_cache() -> None:
+    """Drop all decoded images."""
     _decoded.clear()

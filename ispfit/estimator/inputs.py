@@ -1,4 +1,4 @@
-"""What `fit` and its kin are given: raws and srgbs, one of each for a shot and of one shape."""
+"""Validate X and Y: equal lengths, and equal shapes within each pair."""
 
 from __future__ import annotations
 
@@ -6,30 +6,34 @@ from collections.abc import Iterator
 from typing import Any
 
 from ispfit.errors import InputError
-from ispfit.estimator.decoded import remember
+from ispfit.estimator.decoded import cache_decoded
 from ispfit.images import Image, ImageList, check_images
 from ispfit.io import read_raw, read_srgb
 
-__all__ = ["read_pairs", "same_lengths", "same_shapes"]
+__all__ = ["check_pairs", "iterate_pairs"]
 
 
-def same_lengths(X: Any, Y: Any) -> tuple[ImageList, ImageList]:
-    raws, srgbs = check_images(X, "X", remember(read_raw)), check_images(Y, "Y", remember(read_srgb))
-    if len(raws) != len(srgbs):
-        raise InputError(f"X and Y: expected one srgb for each raw, got {len(raws)} raws and {len(srgbs)} srgbs.")
+def check_pairs(X: Any, Y: Any) -> tuple[ImageList, ImageList]:
+    """Return raws and srgbs with all paths read, or raise an `InputError` that names what does not match."""
+    raws, srgbs = _check_lengths(X, Y)
+    raws, srgbs = raws.in_memory(), srgbs.in_memory()
+    for index, (raw, srgb) in enumerate(zip(raws.shapes, srgbs.shapes, strict=True)):
+        _check_shapes(index, raw, srgb)
     return raws, srgbs
 
 
-def same_shapes(raws: ImageList, srgbs: ImageList) -> Iterator[tuple[Image, Image]]:
-    for index, (raw, srgb) in enumerate(zip(raws, srgbs, strict=True)):
+def iterate_pairs(X: Any, Y: Any) -> Iterator[tuple[Image, Image]]:
+    """Yield (raw, srgb), each read when its turn comes, or raise an `InputError` that names what does not match."""
+    for index, (raw, srgb) in enumerate(zip(*_check_lengths(X, Y), strict=True)):
         _check_shapes(index, raw.shape, srgb.shape)
         yield raw, srgb
 
 
-def read_pairs(X: Any, Y: Any) -> tuple[ImageList, ImageList]:
-    raws, srgbs = (images.in_memory() for images in same_lengths(X, Y))
-    for index, shapes in enumerate(zip(raws.shapes, srgbs.shapes, strict=True)):
-        _check_shapes(index, *shapes)
+def _check_lengths(X: Any, Y: Any) -> tuple[ImageList, ImageList]:
+    raws = check_images(X, "X", cache_decoded(read_raw))
+    srgbs = check_images(Y, "Y", cache_decoded(read_srgb))
+    if len(raws) != len(srgbs):
+        raise InputError(f"X and Y: expected one srgb for each raw, got {len(raws)} raws and {len(srgbs)} srgbs.")
     return raws, srgbs
 
 

@@ -2,69 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from copy import deepcopy
-from dataclasses import fields, replace
+from copy import copy, deepcopy
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils import check_random_state
 
-from ispfit import metrics
 from ispfit.backbone import Backbone, Network
-from ispfit.errors import InputError, NotFittedError
-from ispfit.estimator.callbacks import FitTask, FittedState
-from ispfit.estimator.inputs import read_pairs, same_lengths, same_shapes
-from ispfit.estimator.persistence import ModelFile, read_model, to_json, write_model
-from ispfit.images import Image, ImageList, ImagePairs, check_images
-from ispfit.io import read_raw, read_srgb
+from ispfit.estimator.callbacks import DirectionTask, Task
+from ispfit.estimator.fitted import FittedNetworks
+from ispfit.estimator.inputs import check_pairs
+from ispfit.estimator.parameters import (
+    check_checkpoint,
+    check_same_backbone,
+    resolve_backbone,
+    resolve_directions,
+    resolve_seed,
+)
+from ispfit.estimator.persistence import ModelFile, read_model, write_model
+from ispfit.images import ImageList, ImagePairs
 from ispfit.plugins import get_backbone
-from ispfit.rendering import render_image
 from ispfit.runtime import resolve_runtime, seeded
 from ispfit.training import Checkpoint, OnEvaluation, TrainingPlan, TrainingRecord, train
 
 __all__ = ["ISPModel", "load"]
 
-Direction: TypeAlias = Literal["forward", "inverse"]
 
-
-class ISPModel(CallbackSupportMixin, TransformerMixin, BaseEstimator):
+class ISPModel(CallbackSupportMixin, FittedNetworks, BaseEstimator):
     """A camera's image signal processor, learned from pairs of raw and srgb images.
 
     `transform` renders raw to srgb, `inverse_transform` derenders srgb to raw; each direction has its own network
-    (Nam & Kim 2017). Images are float32 arrays H x W x 3 in [0, 1] of any and unequal sizes, or paths of files.
+    (Nam & Kim 2017). Images are float32 arrays H x W x 3 in [0, 1], which may differ in size, or paths of files.
 
     Parameters
     ----------
     backbone : str or Backbone
-        A name of `ispfit.list_backbones`, or an object such as ``HistPyramid(bins=8)``. Its hyper-parameters are
-        reached as ``backbone__bins``, also where a name was given.
+        A name from `ispfit.list_backbones`, or an object such as ``HistPyramid(bins=8)``. Its hyper-parameters are
+        parameters of the model too, such as ``backbone__bins``, even if the backbone is a name.
     direction : {"both", "forward", "inverse"}
-        What to fit.
+        Direction to fit.
     max_steps : int
-        Training steps for each direction. Training ends before if the validation PSNR has ceased to rise.
+        Training steps for each direction. Training stops early if the validation PSNR no longer rises.
     learning_rate : float
-        Highest rate of Adam; it warms up linearly and decays as half a cosine.
+        Peak learning rate of Adam, after a linear warm-up and before a cosine decay.
     batch_size : int
-        Images a step.
+        Images per step.
     windows_per_image : int
-        Windows cut from each of them.
+        Windows cut from each image of a step.
     window_size : int
         Side of a window in pixels.
     validation_fraction : float in [0, 1)
-        Share of the pairs held out for early stopping; where it comes to less than half a pair, none is.
+        Fraction of the pairs held out for early stopping; no pair is held out if it amounts to less than half a pair.
     device : str
-        "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", ...
+        "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", ...
     precision : {"auto", "fp32", "bf16", "fp16"}
-        Precision of the convolutions; "auto" is mixed on a GPU and fp32 on a CPU.
+        Precision of the convolutions; "auto" is mixed precision on a GPU and fp32 on a CPU.
     warm_start : bool
-        Whether `fit` continues from the weights of the last `fit`, for another `max_steps`.
+        Whether `fit` continues from the weights of the previous `fit`, for another `max_steps`.
     verbose : int
         1 shows a progress bar on a terminal.
     random_state : int, RandomState instance or None
@@ -75,11 +73,11 @@ class ISPModel(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     backbone_ : Backbone
         The backbone that was fitted.
     networks_ : dict of str to Network
-        The fitted networks, by direction, on the CPU.
+        The fitted networks by direction, on the CPU.
     records_ : dict of str to TrainingRecord
-        How the training of each direction went.
+        The course of training, by direction.
     camera_ : str or None
-        The camera of the first training image, where it is known.
+        The camera of the first training image; None if it is unknown.
 
     Examples
     --------
@@ -97,11 +95,6 @@ class ISPModel(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     ----------
     Nam & Kim, "Modelling the Scene Dependent Imaging in Cameras with a Deep Neural Network", ICCV 2017.
     """
-
-    backbone_: Backbone
-    networks_: dict[str, Network]
-    records_: dict[str, TrainingRecord]
-    camera_: str | None
 
     def __init__(
         self,
@@ -136,112 +129,83 @@ class ISPModel(CallbackSupportMixin, TransformerMixin, BaseEstimator):
 
     @with_callbacks
     def fit(self, X: Any, Y: Any, *, checkpoint: str | PathLike[str] | None = None) -> ISPModel:
-        """Fit the camera.
+        """Fit the model to pairs of a camera.
 
         Parameters
         ----------
-        X : sequence of raw images
-            Linear, white-balanced camera RGB in [0, 1], 1 = saturation: float arrays H x W x 3, or paths that
-            `ispfit.read_raw` reads.
-        Y : sequence of srgb images
-            The camera's rendering of each, on the same pixel grid: float arrays in [0, 1], or paths that
-            `ispfit.read_srgb` reads.
+        X : sequence of raws
+            Linear, white-balanced camera RGB in [0, 1], 1 = saturation: float arrays H x W x 3, or paths for
+            `ispfit.read_raw`.
+        Y : sequence of srgbs
+            The camera's rendering of each raw, on the same pixel grid: float arrays H x W x 3 in [0, 1], or paths for
+            `ispfit.read_srgb`.
         checkpoint : folder, optional
-            Where to keep checkpoints of the training, and to continue from those that are there; this needs an int
-            `random_state`.
+            Folder of checkpoints: training continues from those it finds and writes new ones. `random_state` must be
+            an int.
+
+        Returns
+        -------
+        The model itself.
 
         Raises
         ------
         InputError
-            If X or Y is no sequence of images, their lengths or a pair's sizes differ, a parameter is out of range,
-            or a warm start finds another backbone fitted.
+            If X or Y is not a sequence of images, their lengths or the sizes of a pair differ, a parameter is out of
+            range, or the backbone of a warm start differs from the fitted one.
         TrainingError
             If the loss is not finite.
         CheckpointError
             If the checkpoint belongs to a run with other settings or other data.
         """
-        directions = _DIRECTIONS.get(self.direction)
-        if directions is None:
-            raise InputError(f"direction: expected 'both', 'forward' or 'inverse', got {self.direction!r}.")
-        self._check_checkpoint(checkpoint)
+        backbone = resolve_backbone(self.backbone)
+        directions = resolve_directions(self.direction, backbone)
+        check_checkpoint(checkpoint, self.random_state)
         plan = self._plan()
-        raws, srgbs = read_pairs(X, Y)
-        backbone = self._backbone()
-        if backbone.invertible:
-            directions = ("forward",)
-        state = FittedState(backbone, raws[0].shot.camera)
-        task = FitTask(self, raws, srgbs, len(directions))
+        raws, srgbs = check_pairs(X, Y)
+        camera = raws[0].shot.camera
+
+        networks: dict[str, Network] = {}
+        records: dict[str, TrainingRecord] = {}
+        task = Task.of_fit(self, raws, srgbs, len(directions))
         for direction in directions:
             pairs = (raws, srgbs) if direction == "forward" else (srgbs, raws)
-            network, first_step = self._start(backbone, direction, plan.seed, pairs)
-            place = Checkpoint(Path(checkpoint, f"{direction}.safetensors")) if checkpoint else None
-            part = replace(plan, first_step=first_step)
+            network, first_step = self._build(backbone, direction, pairs, plan.seed)
             n_evaluations = 0 if network.has_closed_form else plan.n_evaluations
-            with task.direction(direction, network, n_evaluations, state) as on_evaluation:
-                record = self._train(backbone, direction, network, pairs, part, place, on_evaluation)
-            state = state.plus(direction, network, record)
-        for name, value in state.attributes().items():
-            setattr(self, name, value)
-        task.end(state)
+            so_far = copy(self).set_fitted(backbone, networks, records, camera)
+            subtask = DirectionTask(task, direction, network, n_evaluations, so_far)
+            records[direction] = self._train(
+                network,
+                pairs,
+                replace(plan, first_step=first_step),
+                Checkpoint(Path(checkpoint, f"{direction}.safetensors")) if checkpoint else None,
+                backbone,
+                direction,
+                subtask.on_evaluation,
+            )
+            networks[direction] = network.cpu().eval()
+            subtask.end()
+        self.set_fitted(backbone, networks, records, camera)
+        task.end(lambda: self)
         return self
 
-    def transform(self, X: Any) -> list[Image]:
-        """Render raw images to srgb.
-
-        Parameters
-        ----------
-        X : sequence of raw images or paths, as for `fit`.
-
-        Returns
-        -------
-        List of float32 images H x W x 3 in [0, 1], non-linear sRGB, each with the shot of its raw.
-        """
-        with self._renderer("forward") as render:
-            return [render(image) for image in check_images(X, "X", read_raw)]
-
-    def inverse_transform(self, Y: Any) -> list[Image]:
-        """Derender srgb images to raw.
-
-        Parameters
-        ----------
-        Y : sequence of srgb images or paths, as for `fit`.
-
-        Returns
-        -------
-        List of float32 images H x W x 3 in [0, 1], linear and white-balanced camera RGB, 1 = saturation.
-        """
-        with self._renderer("inverse") as render:
-            return [render(image) for image in check_images(Y, "Y", read_srgb)]
-
-    def predict(self, X: Any) -> list[Image]:
-        """The same as `transform`, for tools that look for a regressor."""
-        return self.transform(X)
-
-    def psnr(self, X: Any, Y: Any, *, direction: str = "forward") -> npt.NDArray[np.float64]:
-        """PSNR in dB of each pair, in one direction: ``transform(X)`` against Y, or ``inverse_transform(Y)`` against X.
-
-        Images are read, rendered and forgotten one by one.
-        """
-        values = []
-        with self._renderer(direction) as render:
-            for raw, srgb in same_shapes(*same_lengths(X, Y)):
-                image, target = (raw, srgb) if direction == "forward" else (srgb, raw)
-                values.append(metrics.psnr(target, render(image)))
-        return np.array(values)
-
-    def score(self, X: Any, Y: Any) -> float:
-        """Mean PSNR in dB of the forward direction; see `ispfit.psnr` for its cap."""
-        return metrics.psnr_scorer(self, X, Y)
-
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the fitted model to one file (safetensors with JSON metadata)."""
+        """Write the fitted model to one file (safetensors with JSON metadata).
+
+        Raises
+        ------
+        NotFittedError
+            If the model is not fitted.
+        InputError
+            If a parameter cannot be written as JSON, or another backbone is registered under the name of this one.
+        FileError
+            If the file cannot be written.
+        """
         self._check_fitted()
         parameters = self.get_params(deep=False) | {"backbone": self.backbone_.name, "random_state": None}
         if isinstance(self.random_state, int | np.integer):
             parameters["random_state"] = int(self.random_state)
-        networks = {name: self.networks_[name] for name in self.records_}
-        records = {name: record.as_dict() for name, record in self.records_.items()}
-        write_model(path, ModelFile(self.backbone_, networks, parameters, records, self.camera_))
+        trained = {direction: self.networks_[direction] for direction in self.records_}
+        write_model(path, ModelFile(self.backbone_, trained, self.records_, parameters, self.camera_))
 
     @classmethod
     def load(cls, path: str | PathLike[str], *, device: str = "auto") -> ISPModel:
@@ -250,20 +214,16 @@ class ISPModel(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         ModelFileError
-            If it is no model file, is of a newer format, or needs a plugin that is not installed.
+            If the file is not a model file, has a newer format, or needs a plugin that is not installed.
         """
         file = read_model(path)
         known = cls().get_params(deep=False)
         parameters = {name: value for name, value in file.parameters.items() if name in known}
         model = cls(**(parameters | {"backbone": file.backbone, "device": device, "precision": "auto"}))
-        model.backbone_, model.networks_, model.camera_ = clone(file.backbone), file.networks, file.camera
-        model.records_ = {name: TrainingRecord.from_dict(record) for name, record in file.records.items()}
-        if file.backbone.invertible:
-            model.networks_["inverse"] = model.networks_["forward"].inverse()
-        return model
+        return model.set_fitted(clone(file.backbone), file.networks, file.records, file.camera)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Parameters of the model; with `deep`, those of its backbone too, also where it was given by name."""
+        """Return the parameters; with `deep` also those of the backbone, even if it is a name."""
         parameters: dict[str, Any] = super().get_params(deep=deep)
         if deep and isinstance(self.backbone, str):
             nested = get_backbone(self.backbone)().get_params(deep=True)
@@ -271,7 +231,7 @@ class ISPModel(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         return parameters
 
     def set_params(self, **parameters: Any) -> ISPModel:
-        """Set parameters; one such as ``backbone__bins`` turns a backbone given by name into an object."""
+        """Set parameters; ``backbone__bins`` and the like replace a backbone's name by an object."""
         if "backbone" in parameters:
             self.backbone = parameters.pop("backbone")
         if isinstance(self.backbone, str) and any(name.startswith("backbone__") for name in parameters):
@@ -289,107 +249,52 @@ class ISPModel(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         return tags
 
     def _plan(self) -> TrainingPlan:
-        names = [field.name for field in fields(TrainingPlan) if field.name not in ("seed", "first_step")]
-        return TrainingPlan(seed=self._seed(), **{name: getattr(self, name) for name in names})
+        return TrainingPlan(
+            max_steps=self.max_steps,
+            learning_rate=self.learning_rate,
+            batch_size=self.batch_size,
+            windows_per_image=self.windows_per_image,
+            window_size=self.window_size,
+            validation_fraction=self.validation_fraction,
+            seed=resolve_seed(self.random_state),
+        )
 
-    def _start(
-        self, backbone: Backbone, direction: str, seed: int, pairs: tuple[ImageList, ImageList]
+    def _build(
+        self, backbone: Backbone, direction: str, pairs: tuple[ImageList, ImageList], seed: int
     ) -> tuple[Network, int]:
-        """The network to train, and how many steps it has been trained: a new one, or a copy of the fitted one."""
+        """Return the network to train, new or a copy of the fitted one, and the number of steps it was trained."""
         if self.warm_start and direction in getattr(self, "networks_", {}):
-            old, new = (to_json([one.name, one.settings()]) for one in (self.backbone_, backbone))
-            if new != old:
-                raise InputError(
-                    f"warm_start: {backbone} cannot continue {self.backbone_}, which was fitted; set warm_start=False."
-                )
+            check_same_backbone(self.backbone_, backbone)
             return deepcopy(self.networks_[direction]), self.records_[direction].steps
         with seeded(seed):
             network = backbone.build()
             backbone.initialise(network, ImagePairs(*pairs))
-            return network, 0
+        return network, 0
 
     def _train(
         self,
-        backbone: Backbone,
-        direction: str,
         network: Network,
         pairs: tuple[ImageList, ImageList],
         plan: TrainingPlan,
         checkpoint: Checkpoint | None,
+        backbone: Backbone,
+        direction: str,
         on_evaluation: OnEvaluation,
     ) -> TrainingRecord:
         runtime = resolve_runtime(self.device, self.precision)
-        about = {"backbone": backbone.name, "settings": backbone.settings()}
-        label = f"{backbone.name} {direction}"
-        try:
-            network.to(runtime.device)
-            verbose = self.verbose > 0
-            return train(
-                network,
-                *pairs,
-                plan,
-                runtime,
-                checkpoint=checkpoint,
-                about=about,
-                label=label,
-                verbose=verbose,
-                on_evaluation=on_evaluation,
-            )
-        finally:
-            network.cpu().eval()
-
-    @contextmanager
-    def _renderer(self, direction: str) -> Iterator[Callable[[Image], Image]]:
-        """A function that renders an image in this direction; the network is on the device meanwhile."""
-        self.check_direction(direction)
-        runtime = resolve_runtime(self.device, self.precision)
-        network = self.networks_[direction].to(runtime.device)
-        try:
-            yield lambda image: Image(render_image(network, image, runtime), image.shot)
-        finally:
-            network.cpu()
-
-    def check_direction(self, direction: str) -> None:
-        """Raise a `NotFittedError` if this direction, "forward" or "inverse", has not been fitted."""
-        if direction not in _DIRECTIONS["both"]:
-            raise InputError(f"direction: expected 'forward' or 'inverse', got {direction!r}.")
-        self._check_fitted()
-        if direction not in self.networks_:
-            raise NotFittedError(
-                f"this ISPModel has no {direction} direction: it was fitted with direction={self.direction!r}; "
-                f"fit it with direction='both' or '{direction}'."
-            )
-
-    def _check_fitted(self) -> None:
-        if not hasattr(self, "networks_"):
-            raise NotFittedError("this ISPModel is not fitted yet; call fit(X, Y), or ispfit.load(path).")
-
-    def _check_checkpoint(self, checkpoint: str | PathLike[str] | None) -> None:
-        if checkpoint is not None and not isinstance(self.random_state, int | np.integer):
-            raise InputError(
-                f"random_state: expected an int with a checkpoint, got {self.random_state!r}; "
-                "a run that is continued must draw the same windows."
-            )
-
-    def _backbone(self) -> Backbone:
-        if isinstance(self.backbone, str):
-            return get_backbone(self.backbone)()
-        if not isinstance(self.backbone, Backbone):
-            raise InputError(f"backbone: expected a name or a Backbone object, got {self.backbone!r}.")
-        copy: Backbone = clone(self.backbone)
-        return copy
-
-    def _seed(self) -> int:
-        if isinstance(self.random_state, int | np.integer):
-            if self.random_state < 0:
-                raise InputError(f"random_state: expected a whole number >= 0, got {self.random_state}.")
-            return int(self.random_state)
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
-
-
-_DIRECTIONS = {"both": ("forward", "inverse"), "forward": ("forward",), "inverse": ("inverse",)}
+        return train(
+            network.to(runtime.device),
+            *pairs,
+            plan,
+            runtime,
+            checkpoint=checkpoint,
+            about={"backbone": backbone.name, "settings": backbone.settings()},
+            label=f"{backbone.name} {direction}",
+            verbose=self.verbose > 0,
+            on_evaluation=on_evaluation,
+        )
 
 
 def load(path: str | PathLike[str], *, device: str = "auto") -> ISPModel:
-    """Read a fitted `ISPModel` from a file that its ``save`` wrote; see `ISPModel.load`."""
+    """Read a fitted `ISPModel` from a file that `ISPModel.save` wrote; see `ISPModel.load`."""
     return ISPModel.load(path, device=device)

@@ -1,9 +1,9 @@
-"""Model files: one safetensors file with JSON metadata. Nothing is ever unpickled."""
+"""Read and write model files: safetensors with JSON metadata. Nothing is ever unpickled."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
 from textwrap import shorten
@@ -19,43 +19,44 @@ from ispfit.backbone import Backbone, Network
 from ispfit.errors import InputError, IspfitError, ModelFileError, PluginError, UnknownBackboneError
 from ispfit.files import atomic_path
 from ispfit.plugins.manager import get_backbone, origin_of
+from ispfit.training import TrainingRecord
 
 __all__ = ["FORMAT", "ModelFile", "read_model", "to_json", "write_model"]
 
 FORMAT = 1
-"""Version of the file format; a file of a higher one is refused."""
+"""Version of the file format; files of a later version are refused."""
 
 _KEY = "ispfit"
-_NOBODY = "no plugin"
+_UNREGISTERED = "no plugin"
 
 
 @dataclass
 class ModelFile:
-    """What a model file holds.
+    """The content of a model file.
 
     Parameters
     ----------
-    backbone : the family and its hyper-parameters.
-    networks : a network for each fitted direction, "forward" and "inverse".
-    parameters : those of the estimator, JSON values.
-    records : the training record of each direction.
-    camera : make and model of the camera that was fitted, where the images told.
+    backbone : the backbone that was fitted.
+    networks : the trained networks by direction; an invertible backbone has the forward one alone.
+    records : the training record of each network.
+    parameters : the estimator's parameters, as JSON values.
+    camera : make and model of the camera, if known.
     """
 
     backbone: Backbone
     networks: dict[str, Network]
-    parameters: dict[str, Any] = field(default_factory=dict)
-    records: dict[str, dict[str, Any]] = field(default_factory=dict)
-    camera: str | None = None
+    records: dict[str, TrainingRecord]
+    parameters: dict[str, Any]
+    camera: str | None
 
 
 def write_model(path: str | PathLike[str], model: ModelFile) -> None:
-    """Write a model file, all of it or nothing.
+    """Write a model file, completely or not at all.
 
     Raises
     ------
     InputError
-        If a parameter is not JSON, or another backbone is registered by the name of this one.
+        If a parameter cannot be written as JSON, or another backbone is registered under the name of this one.
     FileError
         If the file cannot be written.
     """
@@ -67,7 +68,7 @@ def write_model(path: str | PathLike[str], model: ModelFile) -> None:
         "backbone": backbone,
         "directions": list(model.networks),
         "parameters": model.parameters,
-        "records": model.records,
+        "records": {direction: asdict(record) for direction, record in model.records.items()},
         "camera": model.camera,
     }
     tensors = {
@@ -87,30 +88,30 @@ def write_model(path: str | PathLike[str], model: ModelFile) -> None:
 
 
 def to_json(value: Any) -> str:
-    """JSON of parameters; a number of NumPy, such as a search's grid holds, is written as Python's.
+    """Return parameters as JSON; NumPy numbers, as in the grid of a search, become Python numbers.
 
     Raises
     ------
     TypeError
-        If anything in it is no JSON.
+        If a value has no JSON form.
     """
 
     def plain(item: Any) -> Any:
         if isinstance(item, np.generic):
             return item.item()
-        raise TypeError(f"{item!r} is no JSON")
+        raise TypeError(f"{item!r} is not JSON")
 
     return json.dumps(value, default=plain)
 
 
 def read_model(path: str | PathLike[str]) -> ModelFile:
-    """Read a model file; its networks lie on the CPU.
+    """Read a model file, with its networks on the CPU.
 
     Raises
     ------
     ModelFileError
-        If there is no such file, it is no model, it is of a newer format, its backbone is not installed, or its
-        weights do not fit the installed version of the backbone.
+        If the file does not exist, is not a model file, has a newer format, needs a backbone that is not installed, or
+        does not fit the installed version of the backbone.
     """
     about, tensors = _read(Path(path))
     if about["format"] > FORMAT:
@@ -123,7 +124,8 @@ def read_model(path: str | PathLike[str]) -> ModelFile:
             raise TypeError("its metadata lacks directions, parameters or records")
         backbone = _backbone(path, **about["backbone"])
         networks = {direction: _network(backbone, direction, tensors) for direction in about["directions"]}
-        return ModelFile(backbone, networks, about["parameters"], about["records"], about["camera"])
+        records = {direction: TrainingRecord.from_dict(record) for direction, record in about["records"].items()}
+        return ModelFile(backbone, networks, records, about["parameters"], about["camera"])
     except (ModelFileError, PluginError):
         raise
     except (KeyError, TypeError, ValueError, RuntimeError, IspfitError) as error:
@@ -142,7 +144,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             about = json.loads((file.metadata() or {}).get(_KEY, "{}"))
             if not isinstance(about, dict) or not isinstance(about.get("format"), int):
                 raise TypeError("it has no metadata of ispfit")
-            return about, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
+            return about, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (OSError, safetensors.SafetensorError, TypeError, ValueError) as error:
         raise ModelFileError(
             f"{path}: not a model file of ispfit ({error}); expected one written by ISPModel.save."
@@ -154,7 +156,7 @@ def _backbone(path: str | PathLike[str], name: str, origin: str, settings: dict[
         return get_backbone(name)(**settings)
     except UnknownBackboneError as error:
         remedy = f"pip install --upgrade {origin.split()[0]}"
-        if origin == _NOBODY:
+        if origin == _UNREGISTERED:
             remedy = "register its class with @ispfit.hookimpl"
         raise ModelFileError(
             f"{path}: needs the backbone {name!r} of {origin}, which is not installed; {remedy}."
@@ -162,15 +164,15 @@ def _backbone(path: str | PathLike[str], name: str, origin: str, settings: dict[
 
 
 def _origin(backbone: Backbone) -> str:
-    """The distribution and version that a backbone came from."""
+    """Return the distribution and version that registered a backbone."""
     try:
         registered = get_backbone(backbone.name)
     except UnknownBackboneError:
-        return _NOBODY
+        return _UNREGISTERED
     if registered is not type(backbone):
         raise InputError(
-            f"backbone: {type(backbone).__qualname__} is called {backbone.name!r}, as {registered.__qualname__} of "
-            f"{origin_of(backbone.name)} is, which would be loaded in its place; give it a name of its own."
+            f"backbone: {type(backbone).__qualname__} has the name {backbone.name!r} of {registered.__qualname__} from "
+            f"{origin_of(backbone.name)}, which would be loaded in its place; give it a name of its own."
         )
     return origin_of(backbone.name)
 
@@ -185,5 +187,5 @@ def _network(backbone: Backbone, direction: str, tensors: dict[str, Tensor]) -> 
 
 
 def _unshared(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Safetensors refuses tensors that share memory; each becomes its own."""
+    """Return copies: safetensors refuses tensors that share memory."""
     return {name: tensor.clone() for name, tensor in tensors.items()}

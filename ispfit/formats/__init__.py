@@ -1,4 +1,4 @@
-"""Camera models in other people's formats."""
+"""Read camera models that were written in formats of other software."""
 
 from ispfit.formats.nus import read_nus_model
 

@@ -1,4 +1,4 @@
-"""Camera models that others have measured and published."""
+"""Read the camera models that Kim et al. measured and published."""
 
 from __future__ import annotations
 
@@ -21,22 +21,21 @@ _Table: TypeAlias = npt.NDArray[np.float64]
 
 
 def read_nus_model(folder: str | PathLike[str]) -> ISPModel:
-    """Read a camera that Kim et al. measured, as a fitted `ISPModel` with the backbone `parametric`.
+    """Read a published camera as a fitted `ISPModel` with the backbone `parametric`.
 
-    The format is that of https://www.comp.nus.edu.sg/~brown/radiometric_calibration: text files with the colour
-    matrix, the control points and coefficients of the gamut mapping (``phi(r) = r`` plus ``[1, r, g, b]``) and the
-    response, for either direction. The white balance that is in there too is left out: a raw is white-balanced by its
-    own file.
+    The text files of https://www.comp.nus.edu.sg/~brown/radiometric_calibration hold a colour matrix, a response
+    curve, and for each direction the control points and coefficients of the gamut mapping (``phi(r) = r`` plus
+    ``[1, r, g, b]``). Their white balance is ignored: a raw is balanced with the gains of its own file.
 
     Parameters
     ----------
-    folder : with ``raw2jpg_transform.txt``, ``raw2jpg_respFcns.txt``, and of both directions (``raw2jpg``, ``jpg2raw``)
-        ``_ctrlPoints.txt`` and ``_coefs.txt``.
+    folder : folder with ``raw2jpg_transform.txt``, ``raw2jpg_respFcns.txt``, and for each of ``raw2jpg`` and
+        ``jpg2raw`` the files ``*_ctrlPoints.txt`` and ``*_coefs.txt``.
 
     Raises
     ------
     FileError
-        If one of these files is missing, or not as it should be.
+        If one of these files is missing or malformed.
 
     References
     ----------
@@ -44,24 +43,22 @@ def read_nus_model(folder: str | PathLike[str]) -> ISPModel:
     Application", PAMI 2012.
     """
     source = Path(folder)
-    forward, inverse = (_read_gamut(source, direction) for direction in ("raw2jpg", "jpg2raw"))
+    forward, inverse = _read_gamut(source, "raw2jpg"), _read_gamut(source, "jpg2raw")
     backbone = Parametric(control_points=max(len(forward[0]), len(inverse[0])))
     network = ParametricNetwork(backbone.control_points)
     network.gamut.set(*forward)
     network.inverse_gamut.set(*inverse)
-    network.response.set(_read(source / "raw2jpg_respFcns.txt", 256, first=1))
+    network.response.set(_read_table(source / "raw2jpg_respFcns.txt", n_rows=256))
     with torch.no_grad():
-        network.matrix.copy_(torch.from_numpy(_read(source / "raw2jpg_transform.txt", 3, first=1)))
-    model = ISPModel(backbone)
-    model.backbone_, model.camera_ = backbone, source.name
-    model.networks_ = {"forward": network.eval(), "inverse": network.inverse().eval()}
-    model.records_ = {"forward": TrainingRecord(0, 0)}
-    return model
+        network.matrix.copy_(torch.from_numpy(_read_table(source / "raw2jpg_transform.txt", n_rows=3)))
+    records = {"forward": TrainingRecord(n_train=0, n_validation=0)}
+    return ISPModel(backbone).set_fitted(backbone, {"forward": network}, records, camera=source.name)
 
 
 def _read_gamut(folder: Path, direction: str) -> tuple[_Table, _Table]:
-    """Control points (k, 3) and coefficients (k + 4, 3)."""
-    points, coefficients = (_read(folder / f"{direction}_{name}.txt", first=1) for name in ("ctrlPoints", "coefs"))
+    """Return control points (k, 3) and coefficients (k + 4, 3)."""
+    points = _read_table(folder / f"{direction}_ctrlPoints.txt")
+    coefficients = _read_table(folder / f"{direction}_coefs.txt")
     if len(coefficients) != len(points) + 4:
         raise FileError(
             f"{folder / f'{direction}_coefs.txt'}: expected {len(points) + 4} coefficients for {len(points)} control "
@@ -70,12 +67,13 @@ def _read_gamut(folder: Path, direction: str) -> tuple[_Table, _Table]:
     return points, coefficients
 
 
-def _read(path: Path, rows: int | None = None, *, first: int) -> _Table:
-    """Rows of three numbers from line `first` on."""
+def _read_table(path: Path, n_rows: int | None = None) -> _Table:
+    """Return the rows (n, 3) below the header line: the first `n_rows` of them, or all."""
     try:
-        table = np.loadtxt(path, skiprows=first, max_rows=rows, ndmin=2)
+        table = np.loadtxt(path, skiprows=1, max_rows=n_rows, ndmin=2)
     except (OSError, ValueError) as error:
         raise FileError(f"{path}: cannot be read as a table of numbers: {error}.") from error
-    if table.shape[1:] != (3,) or (rows is not None and len(table) != rows) or not np.isfinite(table).all():
-        raise FileError(f"{path}: expected {rows or 'some'} rows of three numbers, got a table of {table.shape}.")
+    if table.shape[1:] != (3,) or (n_rows is not None and len(table) != n_rows) or not np.isfinite(table).all():
+        expected = "rows" if n_rows is None else f"{n_rows} rows"
+        raise FileError(f"{path}: expected {expected} of three finite numbers, got a table of shape {table.shape}.")
     return np.asarray(table)

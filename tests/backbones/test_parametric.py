@@ -15,7 +15,7 @@ from ispfit.backbones.parts.radial import RadialMap
 from ispfit.color import linear_to_srgb
 from ispfit.datasets import make_camera_pairs
 from ispfit.errors import FileError
-from ispfit.formats.nus import read_nus_model
+from ispfit.formats import read_nus_model
 
 CAMERAS = ["NikonD7000_N_Indoor20110507", "NikonD40_N_Tu_Fs_Su_Cl_Sh"]
 MATRIX = np.array([[1.5, -0.4, -0.1], [-0.2, 1.4, -0.2], [0.0, -0.5, 1.5]])
@@ -109,7 +109,19 @@ def test_a_folder_that_holds_no_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"raw2jpg_coefs\.txt: expected 6 coefficients for 2 control points, got 2\."):
         read_nus_model(tmp_path)
     (tmp_path / "raw2jpg_coefs.txt").write_text("2\n0 0\n1 1\n")
-    with pytest.raises(FileError, match=r"raw2jpg_coefs\.txt: expected some rows of three numbers"):
+    message = r"raw2jpg_coefs\.txt: expected rows of three finite numbers, got a table of shape \(2, 2\)\."
+    with pytest.raises(FileError, match=message):
+        read_nus_model(tmp_path)
+
+
+def test_a_table_that_is_too_short_is_named(tmp_path: Path) -> None:
+    gamut = {"ctrlPoints": "1\n0 0 0\n", "coefs": "5\n" + "0 0 0\n" * 5}
+    for direction in ("raw2jpg", "jpg2raw"):
+        for name, text in gamut.items():
+            (tmp_path / f"{direction}_{name}.txt").write_text(text)
+    (tmp_path / "raw2jpg_respFcns.txt").write_text("256\n" + "0 0 0\n" * 255)
+    message = r"raw2jpg_respFcns\.txt: expected 256 rows of three finite numbers, got a table of shape \(255, 3\)\."
+    with pytest.raises(FileError, match=message):
         read_nus_model(tmp_path)
 
 

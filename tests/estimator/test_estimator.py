@@ -207,7 +207,7 @@ def test_images_are_scored_one_by_one(fitted: ISPModel, tmp_path: Path, monkeypa
     for path in paths:
         path.touch()
     monkeypatch.setattr("ispfit.estimator.inputs.read_raw", lambda path: events.append("read") or X[0])  # type: ignore[func-returns-value]
-    monkeypatch.setattr("ispfit.estimator.model.render_image", lambda *_: events.append("render") or X[0])  # type: ignore[func-returns-value]
+    monkeypatch.setattr("ispfit.estimator.fitted.render_image", lambda *_: events.append("render") or X[0])  # type: ignore[func-returns-value]
     fitted.psnr(paths, Y)
     assert events == ["read", "render"] * 3
 

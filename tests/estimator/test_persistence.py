@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +149,7 @@ def test_a_parameter_that_is_no_json_is_named(tmp_path: Path) -> None:
     model = fit(MLP(hidden=4))
     model.backbone_.hidden = {4}  # type: ignore[attr-defined]
     message = (
-        r"its backbone, 'mlp' with \{'hidden': \{4\}, .*cannot be saved \(\{4\} is no JSON\); use numbers, strings"
+        r"its backbone, 'mlp' with \{'hidden': \{4\}, .*cannot be saved \(\{4\} is not JSON\); use numbers, strings"
     )
     with pytest.raises(InputError, match=message):
         model.save(tmp_path / "a")
@@ -159,7 +160,9 @@ def test_a_backbone_with_another_s_name_is_not_saved(tmp_path: Path) -> None:
     class Mine(MLP):
         pass
 
-    message = r"Mine is called 'mlp', as MLP of ispfit .* is, which would be loaded in its place; give it a name of its"
+    message = (
+        r"Mine has the name 'mlp' of MLP from ispfit .*, which would be loaded in its place; give it a name of its"
+    )
     with pytest.raises(InputError, match=message):
         fit(Mine(hidden=4)).save(tmp_path / "a")
 
@@ -312,4 +315,4 @@ def test_a_model_of_half_precision_works_anywhere(tmp_path: Path) -> None:
 
 def test_what_a_later_version_adds_to_a_record_is_left_out() -> None:
     record = TrainingRecord(3, 1, steps=7)
-    assert TrainingRecord.from_dict(record.as_dict() | {"novelty": 1}) == record
+    assert TrainingRecord.from_dict(asdict(record) | {"novelty": 1}) == record

@@ -279,7 +279,7 @@ def test_a_search_decodes_each_file_once(pairs: Pairs, tmp_path: Path, monkeypat
 
         counted.__name__ = name
         monkeypatch.setattr(ispfit.estimator.inputs, name, counted)
-    decoded.forget_files()
+    decoded.clear_cache()
     raws, srgbs = write_pairs(tmp_path, *pairs)
     search = GridSearchCV(tiny(), {"max_steps": [1, 2]}, cv=3).fit(raws, srgbs)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
