@@ -65,8 +65,8 @@ ADOBE_RGB_TO_SRGB: _Matrix = np.array([[1.39836, -0.39836, 0.0], [0.0, 1.0, 0.0]
 def rgb_to_lrg(rgb: Array, axis: int = -1) -> Array:
     """Return lightness and chromaticity of RGB (Nam & Kim 2017, Eq. 4).
 
-    ``L = (R + G + B) / 3``, ``r = R / (R + G + B)``, ``g = G / (R + G + B)``, where black, 0/0 in the paper, takes
-    the limit of dark grey, r = g = 1/3: `EPSILON` / 3 is added to each channel in r and g.
+    ``L = (R + G + B) / 3``, ``r = R / (R + G + B)``, ``g = G / (R + G + B)``. Black, 0/0 in the paper, gets the limit
+    of dark grey, r = g = 1/3, because `EPSILON` / 3 is added to each channel in r and g.
 
     Parameters
     ----------

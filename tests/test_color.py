@@ -1,4 +1,4 @@
-"""Colour functions: the paper's Eq. 4, the sRGB curve and white balance, for NumPy and torch alike."""
+"""Colour functions for NumPy and torch alike: the paper's Eq. 4, the sRGB curve, white balance; and colour matrices."""
 
 from __future__ import annotations
 
@@ -12,7 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ispfit.color import EPSILON, apply_white_balance, linear_to_srgb, lrg_to_rgb, rgb_to_lrg, srgb_to_linear
+from ispfit.color import (
+    ADOBE_RGB_TO_SRGB,
+    BT601_LUMA,
+    BT2020_TO_SRGB,
+    EPSILON,
+    SRGB_LUMINANCE,
+    XYZ_TO_BT2020,
+    XYZ_TO_SRGB,
+    apply_white_balance,
+    linear_to_srgb,
+    lrg_to_rgb,
+    rgb_to_lrg,
+    srgb_to_linear,
+)
 from ispfit.errors import InputError
 
 PIXELS = arrays(np.float64, (4, 5, 3), elements=st.floats(0, 1))
@@ -104,3 +117,36 @@ def test_an_array_without_three_channels_is_refused(shape: tuple[int, ...]) -> N
         InputError, match="expected 3 channels along axis -1, got an array of shape " + re.escape(str(shape))
     ):
         rgb_to_lrg(np.ones(shape))
+
+
+def to_xyz(red: tuple[float, float], green: tuple[float, float], blue: tuple[float, float]) -> Any:
+    """Matrix from linear RGB of these primaries (x, y) and white D65 to CIE XYZ."""
+    corners, white = (
+        np.array([[x / y, 1, (1 - x - y) / y] for x, y in points]).T
+        for points in ([red, green, blue], [(0.3127, 0.3290)])
+    )
+    return corners * np.linalg.solve(corners, white).T
+
+
+SRGB = to_xyz((0.64, 0.33), (0.30, 0.60), (0.15, 0.06))
+BT2020 = to_xyz((0.708, 0.292), (0.170, 0.797), (0.131, 0.046))
+ADOBE_RGB = to_xyz((0.64, 0.33), (0.21, 0.71), (0.15, 0.06))
+
+
+@pytest.mark.parametrize(
+    ("matrix", "expected"),
+    [
+        (XYZ_TO_SRGB, np.linalg.inv(SRGB)),
+        (XYZ_TO_BT2020, np.linalg.inv(BT2020)),
+        (BT2020_TO_SRGB, np.linalg.inv(SRGB) @ BT2020),
+        (ADOBE_RGB_TO_SRGB, np.linalg.inv(SRGB) @ ADOBE_RGB),
+        (SRGB_LUMINANCE, SRGB[1]),
+    ],
+)
+def test_matrices_follow_from_primaries_and_white_point(matrix: Any, expected: Any) -> None:
+    np.testing.assert_allclose(matrix, expected, atol=5e-4)
+
+
+def test_luma_of_white_is_one() -> None:
+    assert BT601_LUMA.sum() == pytest.approx(1)
+    assert SRGB_LUMINANCE.sum() == pytest.approx(1)

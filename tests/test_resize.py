@@ -1,4 +1,4 @@
-"""`resize_area`: exact means of areas, and the centre of what is left."""
+"""`resize_area` and `reduce_image`: exact means of areas in linear light, and the centre of what is left."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ispfit.color import linear_to_srgb, srgb_to_linear
 from ispfit.errors import InputError
 from ispfit.images import Image, Shot
-from ispfit.io import resize_area
+from ispfit.resize import reduce_image, resize_area
 
 
 def noise(height: int, width: int, seed: int = 0) -> Any:
@@ -58,3 +59,18 @@ def test_white_stays_white_and_the_shot_stays_known() -> None:
 def test_images_are_never_enlarged(size: Any) -> None:
     with pytest.raises(InputError, match=r"size: expected at most .* \(10, 10\), got .*; images are never enlarged"):
         resize_area(noise(10, 10), size)
+
+
+def test_an_srgb_is_averaged_in_linear_light() -> None:
+    image = Image(noise(40, 60), Shot(name="a"))
+    reduced = reduce_image(image, (10, 15), linear=False)
+    expected = linear_to_srgb(by_supersampling(srgb_to_linear(np.asarray(image, float)), (10, 15)))
+    np.testing.assert_allclose(reduced, expected, atol=1e-4)
+    assert reduced.dtype == np.float32
+    assert reduced.shot == image.shot
+    np.testing.assert_array_equal(reduce_image(image, (10, 15), linear=True), resize_area(image, (10, 15)))
+
+
+def test_without_a_size_nothing_is_reduced() -> None:
+    image = Image(noise(7, 9))
+    np.testing.assert_array_equal(reduce_image(image, None, linear=False), image)

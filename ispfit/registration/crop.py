@@ -1,4 +1,4 @@
-"""The part of two aligned images that both show."""
+"""Find the part of two aligned images that both show."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def shared_box(valid: Mask, target: tuple[int, int] | None = None) -> tuple[slic
     Parameters
     ----------
     valid : bool (H, W), the pixels that two images share.
-    target : (height, width) whose proportions the box gets. If that box is smaller than `target` on a side, the box
-        is instead at most as large as `target` and as large as the valid area allows on each side. None gives the
+    target : (height, width) in pixels. The box gets its proportions if it is then at least as large. Otherwise each
+        side of the box is as long as that of `target`, or as the valid area allows if that is shorter. None gives the
         box the proportions of the valid area.
     """
     if target is not None:

@@ -23,8 +23,8 @@ _Array: TypeAlias = npt.NDArray[Any]
 _MIN_CONTRAST = 0.01  # of the full scale; weaker detail is not amplified
 _MIN_NOISE = 0.002  # of the full scale: 8-bit codes are rounded
 _CORRELATED_PIXELS = 4.0  # neighbours that share their noise after demosaicing, resampling and JPEG
-_MIN_ERROR_PX = 0.05  # of a patch, however sharp
-_MAX_ERROR_PX = 10.0  # of a patch in a direction of which it says nothing
+_MIN_ERROR_PX = 0.05  # standard deviation of the shift of the sharpest patch
+_MAX_ERROR_PX = 10.0  # the same of a patch without detail, and along a straight edge
 _DERIVATIVE = np.array([1, -8, 0, 8, -1]) / 12
 
 

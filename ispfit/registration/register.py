@@ -1,7 +1,7 @@
 """Register a raw with the srgb of the same shot, whatever the camera did to tone and colour.
 
 An exhaustive search on thumbnails gives a similarity. From coarse to fine, local shifts of patches are measured, and a
-similarity with radial distortion is fitted to them. At the end checks decide whether the map is to be trusted.
+similarity with radial distortion is fitted to them. Finally, checks decide whether the map can be trusted.
 
 Units: `register` takes and returns full-size pixels, but gives residuals in pixels at working size. In between,
 everything is in pixels of the finest level: the srgb at working size and the raw at about the same resolution.
@@ -37,7 +37,7 @@ _MIN_OVERLAP = 0.3
 _MAX_ROTATION_DEGREES = 4.0
 _MAX_DISTORTION = 0.5
 _MAX_ITERATIONS = 4  # of each level
-_CONVERGED_PX = 0.01  # of the level: the movement that ends the iterations
+_CONVERGED_PX = 0.01  # change of the map, in pixels of the level, that ends the iterations
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ __all__ = ["luma", "match_tone"]
 
 _Array: TypeAlias = npt.NDArray[Any]
 
-_BLUR_PX = 2.0  # of a level: makes the fit indifferent to what is left of the misalignment
+_BLUR_PX = 2.0  # of a level: makes the fit insensitive to the remaining misalignment
 _N_SAMPLES = 6000
 _RIDGE = 1e-5  # per sample
 

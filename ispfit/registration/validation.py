@@ -16,7 +16,7 @@ _Array: TypeAlias = npt.NDArray[Any]
 
 _PATCH_PX, _STEP_PX, _REACH_PX = 32, 16, 8
 _MIN_SCORE, _MIN_PATCHES = 0.3, 12
-_MIN_AGREEMENT = 0.75  # share of the patches that match best within a pixel of where the map says; by chance 0.01 do
+_MIN_AGREEMENT = 0.75  # share of the patches that match best within a pixel of their mapped place; 0.01 by chance
 _STRONG_DETAIL = 0.03  # standard deviation of luma in a patch that both images must show
 _MIN_CORRELATION = 0.5  # of a patch that both images show
 _MAX_MISSING = 0.1  # share of the patches of strong detail that only one image shows; correct pairs have up to 0.06

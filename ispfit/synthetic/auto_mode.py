@@ -38,23 +38,23 @@ _THUMBNAIL_PX = 96  # longer side of the picture that decisions are made on
 _MIN_LUMA = np.float32(1e-3)  # added to luma, so that black has a lightness
 _MIDDLE_GREY = -3.3  # lightness of middle grey in a raw, stops
 
-# Decisions; a threshold and the width of the step across it, in stops unless noted.
+# Decisions: thresholds, and the widths of the smooth steps across them, in stops unless noted
 _CENTRE_WIDTH = 0.22  # of the region in which the subject is expected, in units of the longer side
 _MAX_BRIGHTNESS = 1.5
 _HARSH, _HARSH_WIDTH = 1.3, 0.4  # standard deviation of the lightness of a scene of high contrast
 _TYPICAL_SPREAD = 1.4  # standard deviation of the lightness of a scene that keeps its contrast
 _TYPICAL_CHROMA, _CHROMA_WIDTH = 0.35, 0.15  # mean chroma, 0 to 1, of a scene that keeps its saturation
-_BACKLIGHT, _BACKLIGHT_WIDTH = 0.6, 0.4  # by which the frame is brighter than the centre
+_BACKLIGHT, _BACKLIGHT_WIDTH = 0.6, 0.4  # lightness of the frame, relative to the centre, of a backlit scene
 _SHADOWS, _SHADOWS_WIDTH = -5.5, 0.5  # lightness below which a pixel is in deep shadow
 _HIGHLIGHTS, _HIGHLIGHTS_WIDTH = -1.2, 0.4  # lightness above which a pixel is close to saturation
 
 # Local tone
 _REGION_SIZE = 0.16  # side of a region, in units of the longer side
-_EDGE_VARIANCE = np.float32(0.6)  # of lightness, stops^2: regions of more are kept sharp
+_EDGE_VARIANCE = np.float32(0.6)  # variance of lightness in a region above which its edges are kept, stops^2
 _ATTENTION_WIDTH = 0.35  # of the part of the frame that is evened out most, in units of the longer side
 _LIFTED, _LIFTED_WIDTH = -4, 0.8  # lightness below which a region is lifted, stops
-_HIGHLIGHT_SHARE = 0.4  # of what dark regions are evened out by that bright ones are
-_MAX_STOPS = 2.0  # by which a pixel is brightened or darkened
+_HIGHLIGHT_SHARE = 0.4  # how strongly bright regions are evened out, relative to dark ones
+_MAX_STOPS = 2.0  # largest change of a pixel
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,10 @@ class Rendition:
 
     Parameters
     ----------
-    brightness : of the whole picture, stops.
-    lift : of dark regions, stops.
+    brightness : change of the whole picture, stops.
+    lift : change of dark regions, stops.
     local : share of the contrast between regions that is evened out, 0 to 1.
-    contrast : slope about middle grey.
+    contrast : slope of the tone curve at middle grey, 1 = unchanged.
     saturation : factor on chroma.
     """
 

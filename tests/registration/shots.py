@@ -49,7 +49,7 @@ def natural(folder: Path, name: str) -> Pair:
 
 
 def lens_of(rng: np.random.Generator, srgb: tuple[int, ...], raw: tuple[int, ...]) -> LensTransform:
-    """Any combination of what is asked for: 20 px, scale 0.9 to 1.1, 2 degrees, 3 % of radial distortion."""
+    """Any combination of shifts up to 20 px, scale 0.9 to 1.1, rotation to 2 degrees, radial distortion to 3 %."""
     nominal = LensTransform.centred(srgb, raw)
     angle = np.radians(rng.uniform(-2, 2))
     turn = rng.uniform(0.9, 1.1) * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
