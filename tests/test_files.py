@@ -1,4 +1,4 @@
-"""`atomic_path`: the old file or the new one, never half of one."""
+"""`atomic_path` leaves the old file or the new one, never a half-written file."""
 
 import errno
 import os

@@ -149,7 +149,7 @@ def _to_supported_mode(picture: PILImage.Image, source: Path) -> PILImage.Image:
         return picture.convert("RGB")
     if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format == "PNG"):
         return PILImage.fromarray(np.asarray(picture).astype(np.uint16))
-    raise FileError(f"{source}: expected an image of 8 or 16 bits a channel, got Pillow's mode {picture.mode!r}.")
+    raise FileError(f"{source}: expected an image of 8 or 16 bits per channel, got Pillow's mode {picture.mode!r}.")
 
 
 def _three_channels(codes: npt.NDArray[np.uint8 | np.uint16]) -> FloatImage:

@@ -1,4 +1,4 @@
-"""The pyramid of histograms, held against a plain transcription of the paper's section 4 over whole images."""
+"""The pyramid of histograms, compared with a plain implementation of the paper's section 4 on whole images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def build(bins: int = 6, channels: int = 5, seed: int = 0) -> HistPyramidNetwork
     torch.manual_seed(seed)
     network = HistPyramid.paper(bins, channels).build()
     assert isinstance(network, HistPyramidNetwork)
-    with torch.no_grad():  # away from the start, where channels and bins may be alike, and weights zero
+    with torch.no_grad():  # initially, channels and bins may be alike and weights zero
         network.histogram.widths *= 1 + 0.3 * torch.rand(3, bins)
         for parameter in network.parameters():
             parameter += 0.05 * torch.randn(parameter.shape)
@@ -42,7 +42,7 @@ def random_image(n: int, height: int, width: int) -> Tensor:
 
 
 def render_whole(network: HistPyramidNetwork, image: Tensor) -> Tensor:
-    """Through `describe` and `render`, the whole image as one window."""
+    """Render the whole image as one window by `describe` and `render`."""
     height, width = (-(-size // 4) * 4 for size in image.shape[2:])
     zero = torch.zeros(1, dtype=torch.int64)
     pixels = torch.cat([cut_windows(one.permute(1, 2, 0), zero, zero, height, width, network.halo) for one in image])
@@ -53,7 +53,7 @@ def render_whole(network: HistPyramidNetwork, image: Tensor) -> Tensor:
 
 
 def transcribe(network: HistPyramidNetwork, image: Tensor) -> Tensor:
-    """The paper's text, equation by equation, over the whole image; nothing of ours but the weights."""
+    """Implement the paper equation by equation on the whole image, with the network's weights."""
     height, width = image.shape[2:]
     red, green, blue = image.unbind(1)
     total = red + green + blue
@@ -92,7 +92,7 @@ def transcribe(network: HistPyramidNetwork, image: Tensor) -> Tensor:
 
 
 def to_pixels(scale: Tensor, height: int, width: int) -> Tensor:
-    """Nearest upsampling: each cell covers a square of pixels."""
+    """Upsample by nearest neighbour: each cell covers a square of pixels."""
     if scale.shape[2:] == (1, 1):
         return scale.expand(-1, -1, height, width)
     factor = -(-height // scale.shape[2])

@@ -1,4 +1,4 @@
-"""The multi-layer perceptron of section 5.1: pixel by pixel, blind to the rest."""
+"""The multi-layer perceptron of section 5.1 maps each pixel on its own."""
 
 from __future__ import annotations
 

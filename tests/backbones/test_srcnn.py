@@ -1,4 +1,4 @@
-"""Five 3 x 3 convolutions: a pixel and its neighbourhood, nothing of the scene."""
+"""Five 3 x 3 convolutions: each pixel and its neighbourhood, without the scene."""
 
 from __future__ import annotations
 

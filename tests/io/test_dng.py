@@ -1,4 +1,4 @@
-"""`write_dng`: what LibRaw and exifread find in the file is what was put in."""
+"""`write_dng`: LibRaw and exifread read back what was written."""
 
 from __future__ import annotations
 

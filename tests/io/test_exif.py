@@ -1,4 +1,4 @@
-"""EXIF: read what is there, survive what is not."""
+"""EXIF is read as far as it exists; missing and damaged EXIF raises nothing."""
 
 from __future__ import annotations
 

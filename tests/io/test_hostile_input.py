@@ -107,7 +107,7 @@ def test_a_damaged_file_is_an_error_or_a_right_image(good: dict[str, Path], tmp_
                 path.write_bytes(broken)
                 jobs.append((path, source, at < body))
                 kinds.append((name, kind))
-    outcome = run_jobs(judge, jobs, jobs=2, time_limit=60, describe=lambda job: str(job[0]))
+    outcome = run_jobs(judge, jobs, n_jobs=2, time_limit=60, describe=lambda job: str(job[0]))
     assert len(outcome.results) + len(outcome.failures) == len(jobs) == each * 32
     assert outcome.failures == [], "no crash and no hang"
     count = Counter(zip(kinds, outcome.results, strict=True))
@@ -126,7 +126,7 @@ def test_a_damaged_crw_is_an_error_or_an_image(shared_data: Path, tmp_path: Path
         path = tmp_path / f"raw-{number}.crw"
         path.write_bytes(damage(data, kind, rng)[0])
         jobs.append((path, path, True))
-    assert set(run_jobs(judge, jobs, jobs=1, time_limit=120).results) <= {"error", "plausible"}
+    assert set(run_jobs(judge, jobs, n_jobs=1, time_limit=120).results) <= {"error", "plausible"}
 
 
 # -- damage that decoders do not report
@@ -213,7 +213,7 @@ def test_an_absurd_size_takes_no_memory(good: dict[str, Path], tmp_path: Path, n
     for side in (96, 144):
         data = data.replace(side.to_bytes(2, "little"), big)
     (tmp_path / name).write_bytes(data)
-    assert run_jobs(peak_of_reading, [tmp_path / name], jobs=1).results[0] < 500_000_000
+    assert run_jobs(peak_of_reading, [tmp_path / name], n_jobs=1).results[0] < 500_000_000
 
 
 def peak_of_reading(path: Path) -> int:

@@ -1,4 +1,4 @@
-"""`find_files`: the images of files and folders, in an order that people expect."""
+"""`find_files` lists image files and the images in folders, in natural order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`read_raw`: what the sensor recorded, in the right place, colour and scale."""
+"""`read_raw` returns the recorded light in the right place, colour and scale."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ispfit.io.dng import CFA_PATTERNS
 
 NEUTRAL = (0.5, 1.0, 0.7)
 GAINS = (2.0, 1.0, 1 / 0.7)
-QUANTUM = 1e-4  # of 14 bits, times the largest gain
+QUANTUM = 1e-4  # one code of 14 bits times the largest gain
 TURNS = {1: 0, 3: 2, 6: -1, 8: 1}  # EXIF orientation: quarter turns counter-clockwise
 
 
@@ -25,7 +25,7 @@ def balanced(rgb: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def inside(image: np.ndarray[Any, Any], edge: int = 6) -> np.ndarray[Any, Any]:
-    """The four quarters of a picture of patches without the surroundings of the edges, where demosaicing guesses."""
+    """Return the four quarters of a picture without their edges, at which demosaicing is inexact."""
     halves = [np.r_[edge : n // 2 - edge, n // 2 + edge : n - edge] for n in image.shape[:2]]
     return np.asarray(image)[np.ix_(*halves)]
 

@@ -91,7 +91,7 @@ def test_grey_of_16_bits_keeps_its_depth(tmp_path: Path, name: str) -> None:
 
 def test_floats_are_not_srgb(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((8, 8), np.float32))
-    with pytest.raises(FileError, match=r"a\.tif: expected an image of 8 or 16 bits a channel, got .* 'F'"):
+    with pytest.raises(FileError, match=r"a\.tif: expected an image of 8 or 16 bits per channel, got .* 'F'"):
         read_srgb(tmp_path / "a.tif")
 
 
@@ -138,7 +138,7 @@ def test_the_image_knows_its_shot(tmp_path: Path, codes: Any) -> None:
 
 
 def to_profile(linear_srgb: Any, name: str) -> Any:
-    """8-bit codes of linear sRGB colours in another space, by the primaries' chromaticities (both D65)."""
+    """Convert linear sRGB to 8-bit codes of another space, by the chromaticities of its primaries (both D65)."""
     primaries = {"sRGB": "64 33 30 60 15 06", "Display P3": "68 32 265 69 15 06", "Adobe RGB": "64 33 21 71 15 06"}
     values = np.linalg.solve(to_xyz(primaries[name]), to_xyz(primaries["sRGB"]) @ linear_srgb.reshape(-1, 3).T).T
     values = values.reshape(linear_srgb.shape)
@@ -149,7 +149,7 @@ def to_profile(linear_srgb: Any, name: str) -> Any:
 
 
 def to_xyz(primaries: str) -> Any:
-    """Matrix from linear RGB of the given red, green and blue (digits after the point of x and y) to XYZ."""
+    """Return the matrix from linear RGB to XYZ for given primaries (the decimals of x and y of red, green and blue)."""
     x, y = np.array([float(f"0.{digits}") for digits in primaries.split()]).reshape(3, 2).T
     columns = np.stack([x / y, np.ones(3), (1 - x - y) / y])
     white = np.array([0.3127 / 0.3290, 1, (1 - 0.3127 - 0.3290) / 0.3290])
@@ -158,7 +158,7 @@ def to_xyz(primaries: str) -> Any:
 
 @pytest.fixture
 def colors() -> Any:
-    """Linear sRGB colours with no channel too dark for 8 bits in a wider space."""
+    """Linear sRGB colours without channels that are too dark for 8 bits in a wider space."""
     return np.random.default_rng(0).uniform(0.05, 1, (16, 16, 3))
 
 

@@ -1,4 +1,4 @@
-"""`read_raw` of every kind of sensor and file: mosaics, X-Trans, linear DNG, levels, tables; and what is refused."""
+"""`read_raw` on every kind of sensor and file: mosaics, X-Trans, linear DNG, levels, tables; others are refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NEUTRAL, GAINS = (0.5, 1.0, 0.7), (2.0, 1.0, 1 / 0.7)
 
 
 def field(shape: tuple[int, int]) -> np.ndarray[Any, Any]:
-    """Four quarters of different colours."""
+    """Return a picture whose four quarters differ in colour."""
     rgb = np.full((*shape, 3), 0.1, np.float32)
     half = shape[0] // 2, shape[1] // 2
     rgb[:, : half[1], 0], rgb[: half[0], half[1] :, 1], rgb[half[0] :, half[1] :, 2] = 0.4, 0.5, 0.6
@@ -27,7 +27,7 @@ def field(shape: tuple[int, int]) -> np.ndarray[Any, Any]:
 
 
 def middles(image: Any) -> Any:
-    """The middle pixel of each quarter."""
+    """Return the middle pixel of each quarter."""
     height, width = image.shape[:2]
     return np.asarray(image)[height // 4 :: height // 2, width // 4 :: width // 2][:2, :2]
 

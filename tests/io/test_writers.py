@@ -1,4 +1,4 @@
-"""Writers: what is written is read back, and nothing half-written stays."""
+"""Files are read back as they were written, and no half-written file remains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Installs small plugins for one test: a module and the metadata of its distribution, in a folder on the path."""
+"""Install small plugins for one test: a module and the metadata of its distribution, in a folder on the path."""
 
 from __future__ import annotations
 

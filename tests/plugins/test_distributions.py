@@ -1,4 +1,4 @@
-"""The plugins of this repository, built and installed from their folders, and used through their entry points."""
+"""The plugins of this repository are built, installed, tested and used through their entry points."""
 
 from __future__ import annotations
 

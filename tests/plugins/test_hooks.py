@@ -1,4 +1,4 @@
-"""What a plugin may add, and what becomes of one that is broken."""
+"""Plugins add backbones, readers and datasets; a broken plugin is reported and left out."""
 
 from __future__ import annotations
 

@@ -150,12 +150,12 @@ def _download_weights() -> dict[str, Tensor]:
         )
     except (URLError, HTTPException, TimeoutError, ConnectionError) as error:
         raise FileError(
-            f"{URL}: cannot be downloaded: {_reason(error)}. Download the file on another machine and "
+            f"{URL}: cannot be downloaded: {_first_line(error)}. Download the file on another machine and "
             "give its path as weights, or train from random weights with weights=None."
         ) from error
     except Exception as error:
         advice = f"; delete {cached} to download it again" if cached.exists() else ""
-        raise FileError(f"{URL}: the downloaded file cannot be used: {_reason(error)}{advice}.") from error
+        raise FileError(f"{URL}: the downloaded file cannot be used: {_first_line(error)}{advice}.") from error
     return found
 
 
@@ -167,13 +167,13 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
             return safetensors.torch.load_file(path)
         found: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises what its parsers raise
-        raise FileError(f"{path}: not a readable file of weights: {_reason(error)}") from error
+        raise FileError(f"{path}: not a readable file of weights: {_first_line(error)}") from error
     if not isinstance(found, dict):
         raise FileError(f"{path}: expected a dictionary of weights, got {type(found).__name__}.")
     return found
 
 
-def _reason(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 

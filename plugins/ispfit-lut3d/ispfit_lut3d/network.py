@@ -12,7 +12,7 @@ from ispfit_lut3d.table import identity, invert, look_up
 __all__ = ["InverseLUT3DNetwork", "LUT3DNetwork"]
 
 _THUMBNAIL_PX = 32
-_MAX_SAMPLE_PX = 128  # side of the sample of pixels that is derendered to find the inverse table
+_SAMPLE_SIDE_PX = 128  # approximate size of the sample of pixels from which the inverse table is found
 _FIXED_POINT_ROUNDS = 3
 
 
@@ -58,7 +58,7 @@ class InverseLUT3DNetwork(ispfit.Network):
 
     def describe(self, image: Tensor) -> ispfit.Scene:
         """Compute the inverted table of the image."""
-        rows, columns = (max(1, side // _MAX_SAMPLE_PX) for side in image.shape[2:])
+        rows, columns = (max(1, side // _SAMPLE_SIDE_PX) for side in image.shape[2:])
         sample = image[:, :, ::rows, ::columns]
         raw = sample.square()
         for _ in range(_FIXED_POINT_ROUNDS):

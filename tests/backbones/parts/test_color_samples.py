@@ -1,4 +1,4 @@
-"""Colours for networks that fit themselves: of all pairs alike, and no more of many."""
+"""Sampled colours: the same number from each pair, and a bounded number of pairs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ispfit.backbones.parts.color_samples import sample_colors
 
 
 class Pairs(Sequence[Any]):
-    """Pairs of images that tell their number; it notes which were read."""
+    """Pairs whose pixels hold the number of the pair; records which pairs were read."""
 
     def __init__(self, count: int, side: int = 20) -> None:
         self.count, self.side, self.read = count, side, list[int]()

@@ -1,4 +1,4 @@
-"""Grids over the image, interpolated at the pixels of a window."""
+"""Grids over the image are interpolated at the pixels of a window."""
 
 from __future__ import annotations
 

@@ -15,14 +15,14 @@ from ispfit.color import rgb_to_lrg
 
 
 def random_image(*shape: int, seed: int = 0) -> Tensor:
-    """With black, white and pure pixels, whose L, r or g lies exactly on a centre."""
+    """Return an image with black, white and pure pixels, whose L, r or g equals the centre of a bin."""
     image = torch.rand(shape, generator=torch.Generator().manual_seed(seed))
     image[:, :, 0], image[:, :, -1], image[:, 0, :, 0] = 0, 1, 0
     return image
 
 
 def moved(bins: int, seed: int = 0) -> LearnableHistogram:
-    """A histogram whose centres and widths have left their start, as after some training."""
+    """Return a histogram whose centres and widths differ from their initial values, as after some training."""
     histogram = LearnableHistogram(bins)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -67,7 +67,7 @@ def test_the_mean_and_its_gradients_are_those_of_the_votes(
 ) -> None:
     image, histogram = random_image(n, 3, height, width, seed=seed), moved(bins, seed)
     if seed % 3 == 0:
-        histogram = LearnableHistogram(bins)  # black, white and grey lie on the very centres
+        histogram = LearnableHistogram(bins)  # black, white and grey lie exactly on centres
     rows, columns = (torch.rand(size, generator=torch.Generator().manual_seed(seed)) for size in (height, width))
     rows, columns = rows / rows.sum(), columns / columns.sum()
     weights = torch.linspace(-1, 1, n * 3 * bins).view(n, -1)

@@ -1,4 +1,4 @@
-"""How baselines' weights begin: as their parameter says."""
+"""The initial weights of the baselines follow their parameter `initialisation`."""
 
 from __future__ import annotations
 

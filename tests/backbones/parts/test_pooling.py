@@ -1,4 +1,4 @@
-"""Average poolings: torch's, only faster, and the weights of their cascades."""
+"""Average pooling equals torch's, and the weights of cascaded poolings equal their mean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The VGG-16 trunk and the two networks on it: the layers they say, pretrained weights, memory."""
+"""The VGG-16 trunk and its two networks: layers as documented, pretrained weights, memory."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CHANNELS = (64, 128, 256, 512)
 
 
 def published(seed: int = 0) -> dict[str, Tensor]:
-    """Weights of the names and shapes of torchvision's VGG-16, as far as they are used, and one that is not."""
+    """Return random weights with names and shapes of torchvision's VGG-16: those of the trunk, and an unused one."""
     torch.manual_seed(seed)
     state, before = {"classifier.0.weight": torch.zeros(2, 2)}, 3
     for numbers, channels in zip(LEVELS, CHANNELS, strict=True):
@@ -51,7 +51,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def trunk_maps(state: dict[str, Tensor], image: Tensor, levels: int) -> list[Tensor]:
-    """The last map of each level of a whole image; padded, so that only the middle of a large one counts."""
+    """Return the last map of each level of a whole image; it is padded, so that only its middle is comparable."""
     mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     features, maps = (image - mean.view(3, 1, 1)) / deviation.view(3, 1, 1), []
     for level, numbers in enumerate(LEVELS[:levels]):
@@ -77,7 +77,7 @@ def test_the_layers_have_torchvisions_names_and_shapes() -> None:
 
 
 def test_the_hypercolumn_is_its_layers_laid_side_by_side() -> None:
-    """Held against a plain transcription: maps enlarged whole, concatenated, then the regressor."""
+    """Compared with a plain implementation that enlarges and concatenates whole maps, then regresses."""
     network = Hypercolumn(hidden=6, width=0.1).build().eval()
     image, state = torch.rand(96, 104, 3), network.state_dict()
     maps = trunk_maps(state, image.permute(2, 0, 1)[None], 3)
@@ -143,7 +143,7 @@ def test_a_new_fcn_enlarges_its_coarsest_prediction_bilinearly() -> None:
 
 @pytest.mark.parametrize("backbone", [FCN(), Hypercolumn()])
 def test_a_tile_takes_memory_for_24_megapixels_in_4_gib(backbone: Any) -> None:
-    """An image is rendered tile by tile: beyond input and output, 576 MB, only one tile counts."""
+    """An image is rendered tile by tile: besides input and output (576 MB) only one tile is in memory."""
     network = backbone.build().eval()
     image = torch.rand(384, 384, 3)
     pixels, window = cut(network, image)
@@ -175,7 +175,7 @@ def test_weights_of_a_file_are_what_training_begins_with(
 
 @pytest.fixture
 def server(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A server of files on this machine in the place of the real one; torch's cache is empty."""
+    """Replace the download server by a local one, and torch's cache by an empty one."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
 
     class Quiet(SimpleHTTPRequestHandler):
