@@ -14,13 +14,25 @@ party ships a `Backbone` whose ``build`` returns such a `Network`, checks it wit
     def ispfit_backbones():
         return [ItsBackbone]
 
+A window (``#``) and its halo (``.``), here ``halo = 1``::
+
+           image                 pixels                    output
+    +------------------+
+    |    . . . . . .   |       . . . . . .
+    |    . # # # # .   |       . # # # # .                 # # # #
+    |    . # # # # .   |  cut  . # # # # .     render      # # # #
+    |    . # # # # .   |  -->  . # # # # .  (with scene)   # # # #
+    |    . . . . . .   |       . . . . . .      -->
+    |                  |
+    +------------------+    (h + 2) x (w + 2)               h x w
+
 The rules of `Network.render`:
 
-- only *valid* convolutions: the framework supplies the halo (the image's edge is reflected), so that an image rendered
-  in tiles equals the image rendered whole;
-- no statistics of the batch or of the window (batch or instance normalisation): what depends on the image as a
-  whole belongs in `Network.describe`;
-- no state between calls, inputs left unchanged, the same output for the same input.
+- Use only *valid* convolutions. The framework supplies the halo and reflects the image at its edge, so an image
+  rendered in tiles equals the image rendered whole.
+- Use no statistics of the batch or of the window (batch or instance normalisation). Whatever depends on the whole
+  image belongs in `Network.describe`.
+- Keep no state between calls, leave inputs unchanged, return the same output for the same input.
 """
 
 from __future__ import annotations
@@ -44,8 +56,8 @@ class Scene(Mapping[str, Tensor]):
 
     Parameters
     ----------
-    **tensors : one tensor or more of shape (N, ...); none for a network that does not look at the scene. Their size
-        must not grow with the image.
+    **tensors : tensors of shape (N, ...), whose size must not grow with the image; none if the network ignores the
+        scene.
 
     Examples
     --------
@@ -71,16 +83,16 @@ class Scene(Mapping[str, Tensor]):
         return f"Scene({', '.join(f'{name}={tuple(tensor.shape)}' for name, tensor in self.items())})"
 
     def select(self, index: Tensor) -> Scene:
-        """The scene of each row of a batch: row i gets the scene of image ``index[i]``."""
+        """Return a scene whose row i is the scene of image ``index[i]``."""
         return Scene(**{name: tensor[index] for name, tensor in self.items()})
 
     def detach(self) -> Scene:
-        """The same values without their gradient history."""
+        """Return the same values without gradient history."""
         return Scene(**{name: tensor.detach() for name, tensor in self.items()})
 
     @classmethod
     def cat(cls, scenes: Sequence[Scene]) -> Scene:
-        """The scenes of several images, one after the other."""
+        """Concatenate the scenes of several images."""
         return cls(**{name: torch.cat([scene[name] for scene in scenes]) for name in scenes[0]})
 
 
@@ -90,10 +102,10 @@ class Window:
 
     Parameters
     ----------
-    top, left : int64 tensors (N,), in pixels from the image's corner, multiples of the network's stride.
-    height, width : the size of every window of the batch, in pixels. A window may reach past the image's
-        lower and right edge to fill its last stride; there the image is reflected.
-    image_height, image_width : int64 tensors (N,), the size of each row's image, in pixels.
+    top, left : int64 (N,), pixels from the image's upper left corner, multiples of the network's stride.
+    height, width : size of every window of the batch in pixels. A window may reach past the lower and right edge of
+        the image to complete its last stride; the image is reflected there.
+    image_height, image_width : int64 (N,), size of the image of each window in pixels.
     """
 
     top: Tensor
@@ -104,7 +116,7 @@ class Window:
     image_width: Tensor
 
     def grid(self) -> Tensor:
-        """Centres of the pixels, float32 (N, 2, height, width): y, then x, running from 0 to 1 over the image."""
+        """Return the pixel centres, float32 (N, 2, height, width): y, then x, from 0 to 1 across the image."""
         rows = self.top[:, None] + torch.arange(self.height, device=self.top.device)
         columns = self.left[:, None] + torch.arange(self.width, device=self.left.device)
         y = (rows + 0.5) / self.image_height[:, None]
@@ -113,19 +125,28 @@ class Window:
         return torch.stack([y[:, :, None].expand(shape), x[:, None, :].expand(shape)], 1)
 
 
-def pick_pixels(maps: Tensor, at: Tensor) -> Tensor:
-    """The pixels `at` (N, S) of maps (N, C, h, w), counted row by row: (N, C, S)."""
-    return maps.flatten(2).gather(2, at[:, None].expand(-1, maps.shape[1], -1))
+def pick_pixels(maps: Tensor, sample_index: Tensor) -> Tensor:
+    """Return some pixels of each map, (N, C, S).
+
+    Parameters
+    ----------
+    maps : (N, C, h, w).
+    sample_index : int64 (N, S), numbers of pixels, counted row by row.
+    """
+    return maps.flatten(2).gather(2, sample_index[:, None].expand(-1, maps.shape[1], -1))
 
 
 class Network(torch.nn.Module):
-    """One direction of a camera as a torch module: a subclass gives `render`, and `describe` if the scene counts.
+    """One direction of a camera as a torch module.
+
+    A subclass implements `render`, and `describe` if its output depends on the scene. All else is optional.
 
     Attributes
     ----------
-    halo : pixels of surround that `render` reads on each side of a window, a multiple of `stride`.
-    stride : windows start and end on multiples of this (a network with pooling needs its grid aligned).
-    samples_per_window : pixels of each window that a training step looks at, drawn with repetition; None: all.
+    halo : pixels around a window that `render` reads on each side, a multiple of `stride`.
+    stride : windows start and end on multiples of this number of pixels; more than 1 if the network pools.
+    samples_per_window : number of pixels of each window, drawn with replacement, from which training computes the
+        loss; None for all pixels.
     """
 
     halo: int = 0
@@ -133,12 +154,12 @@ class Network(torch.nn.Module):
     samples_per_window: int | None = None
 
     def describe(self, image: Tensor) -> Scene:
-        """Summarise whole images; the default looks at nothing.
+        """Summarise whole images; the default returns an empty scene.
 
         Parameters
         ----------
-        image : float32 (N, 3, H, W) in [0, 1], without halo. It may hold 45 megapixels: reduce or stream, so that the
-            memory needed does not grow with it.
+        image : float32 (N, 3, H, W) in [0, 1], without halo. It may have 45 megapixels: reduce it first or go through
+            it in strips, so that memory does not grow with the image.
 
         Returns
         -------
@@ -151,9 +172,9 @@ class Network(torch.nn.Module):
 
         Parameters
         ----------
-        pixels : float32 (N, 3, h + 2 * halo, w + 2 * halo) in [0, 1], the windows and their halo.
-        scene : what `describe` returned, one row for each of the N windows.
-        window : where the windows lie.
+        pixels : float32 (N, 3, h + 2 * halo, w + 2 * halo) in [0, 1], the windows with their halo.
+        scene : the result of `describe`, one row for each of the N windows.
+        window : the positions of the windows.
 
         Returns
         -------
@@ -161,73 +182,82 @@ class Network(torch.nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} must implement render(pixels, scene, window).")
 
-    def render_samples(self, pixels: Tensor, scene: Scene, window: Window, at: Tensor) -> Tensor:
-        """Render some pixels of each window: what training asks for where `samples_per_window` is set.
+    def fit_pairs(self, pairs: Iterable[tuple[Image, Image]]) -> None:
+        """Fit the network to (input, target) images in closed form, such as by least squares.
 
-        The default picks them from `render`; a network overrides this if it need not compute what lies between.
+        A network that overrides this is not trained by gradient steps. `pairs` can be iterated several times.
+        """
+        raise NotImplementedError(f"{type(self).__name__} is trained by gradient steps.")
+
+    def inverse(self) -> Network:
+        """Return the network of the other direction; required if the backbone declares ``invertible = True``."""
+        raise BackboneError(f"{type(self).__name__} has no inverse(), but its backbone declares invertible = True.")
+
+    def render_samples(self, pixels: Tensor, scene: Scene, window: Window, sample_index: Tensor) -> Tensor:
+        """Render some pixels of each window; training calls this if `samples_per_window` is set.
+
+        The default renders whole windows. Override it if the pixels between the samples need not be computed.
 
         Parameters
         ----------
         pixels, scene, window : as for `render`.
-        at : int64 (N, S), the pixels of each window, counted row by row; one may come twice.
+        sample_index : int64 (N, S), numbers of pixels of each window without its halo, counted row by row. A number
+            may occur twice.
 
         Returns
         -------
         float32 (N, 3, S).
         """
-        return pick_pixels(self.render(pixels, scene, window), at)
-
-    def fit_pairs(self, pairs: Iterable[tuple[Image, Image]]) -> None:
-        """Fit to (input, target) images without gradient steps (least squares, a table).
-
-        A network that overrides this is not trained by the loop. `pairs` can be iterated several times.
-        """
-        raise NotImplementedError(f"{type(self).__name__} is trained by gradient steps.")
-
-    def inverse(self) -> Network:
-        """The network of the other direction; a backbone with ``invertible = True`` overrides this."""
-        raise BackboneError(f"{type(self).__name__} has no inverse(), but its backbone declares invertible = True.")
+        return pick_pixels(self.render(pixels, scene, window), sample_index)
 
     @property
     def has_closed_form(self) -> bool:
-        """Whether this network fits itself by `fit_pairs`."""
-        return type(self).fit_pairs is not Network.fit_pairs
+        """Whether the network is fitted by `fit_pairs`."""
+        return self._overrides("fit_pairs")
+
+    @property
+    def uses_scene(self) -> bool:
+        """Whether the network has a `describe` of its own."""
+        return self._overrides("describe")
+
+    def _overrides(self, method: str) -> bool:
+        return getattr(getattr(self, method), "__func__", None) is not getattr(Network, method)
 
 
 class Backbone(BaseEstimator):
     """A family of networks with its hyper-parameters; ``__init__`` stores its arguments and does nothing else.
 
-    As a scikit-learn estimator it can be cloned, printed and searched (``backbone__bins``). Its hyper-parameters are
-    numbers, strings, booleans, None, or lists of these: what a model file holds.
+    As a scikit-learn estimator it can be cloned, printed and searched (``backbone__bins``). A model file stores its
+    hyper-parameters, so they are numbers, strings, booleans, None, or lists of these.
 
     Attributes
     ----------
     name : the name by which ``ISPModel(backbone=name)`` finds it.
-    invertible : True where the forward network's `Network.inverse` serves the inverse direction, so that one network
-        is fitted, not two.
+    invertible : whether `Network.inverse` of the forward network serves the inverse direction; if so, only the forward
+        network is fitted.
     """
 
     name: ClassVar[str]
     invertible: ClassVar[bool] = False
 
     def build(self) -> Network:
-        """A new network with random weights, drawn from torch's global generator."""
+        """Return a new network with random weights drawn from torch's global generator."""
         raise NotImplementedError(f"{type(self).__name__} must implement build().")
 
     def initialise(self, network: Network, pairs: Iterable[tuple[Image, Image]]) -> None:
-        """Give a network that `build` made the weights that training is to begin with, where random ones are not meant.
+        """Set initial weights that are not random: pretrained, or fitted in closed form to (input, target) images.
 
-        Called before a network is trained, not where one is loaded from a file: here pretrained weights are fetched,
-        or a part is fitted in one go to the (input, target) images, which can be iterated several times.
+        Called for a network from `build` before it is trained, but not when a model file is loaded. `pairs` can be
+        iterated several times. The default leaves the weights as they are.
         """
 
     def __sklearn_is_fitted__(self) -> bool:
-        return True  # hyper-parameters only: there is nothing to fit
+        return True  # a backbone has hyper-parameters only
 
     def summary(self) -> str:
-        """The first line of the docstring."""
+        """Return the first line of the docstring."""
         return (type(self).__doc__ or "").strip().split("\n")[0]
 
     def settings(self) -> dict[str, Any]:
-        """The hyper-parameters, for a model file."""
+        """Return the hyper-parameters, as a model file stores them."""
         return dict(self.get_params(deep=False))

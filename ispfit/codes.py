@@ -1,4 +1,4 @@
-"""Pixels in as few bits as they need: float images whose values are 8-bit or 16-bit codes, and the codes."""
+"""Lossless conversion of float images to the 8-bit or 16-bit codes from which they were made."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy.typing as npt
 __all__ = ["CODE_OF_ONE", "to_integer_codes"]
 
 CODE_OF_ONE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535, np.dtype(np.float32): 1}
-"""The code of 1, by how the codes are kept."""
+"""The code of pixel value 1, by the dtype of the codes."""
 
 
 def to_integer_codes(pixels: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
-    """The smallest integers that give the pixels back exactly, or the pixels where none do.
+    """Return the smallest integer codes that reproduce the pixels exactly, or the pixels if none do.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A whole image through a network: cut windows with their halo, render them, stitch them together."""
+"""Render whole images: cut windows with their halo, render them, stitch them together."""
 
 from __future__ import annotations
 
@@ -15,14 +15,12 @@ from ispfit.runtime import Runtime, keep_freed_memory
 
 __all__ = ["check_rendered", "check_rendered_samples", "cut_windows", "describe_image", "reflect", "render_image"]
 
-_TILE = {"cpu": 192, "cuda": 1024}
-_TILE_HALOS = 6
-"""Side of a rendered tile in pixels, or in halos where that is more: maps stay in a processor's cache, halos cost
-little (tiles of 384 take a CPU half as long again), a GPU is kept busy."""
+_TILE_SIDE_PX = {"cpu": 192, "cuda": 1024}  # small enough for a CPU's cache: 384 takes a CPU half as long again
+_MIN_TILE_SIDE_HALOS = 6  # else most of the pixels computed are halo
 
 
 def reflect(index: Tensor, size: int) -> Tensor:
-    """Pixel indices of any reach mirrored into ``0 .. size - 1``, the edge pixel not repeated.
+    """Mirror pixel indices of any value into ``0 .. size - 1`` without repeating the edge pixel.
 
     Examples
     --------
@@ -37,18 +35,20 @@ def reflect(index: Tensor, size: int) -> Tensor:
 
 
 def cut_windows(image: Tensor, top: Tensor, left: Tensor, height: int, width: int, halo: int = 0) -> Tensor:
-    """Cut windows with their halo from one image in one indexed read; beyond its edge the image is reflected.
+    """Cut windows with their halo from one image; beyond its edge the image is reflected.
+
+    All windows are gathered in one indexed read. Slices would cost autograd a gradient of the whole image each.
 
     Parameters
     ----------
     image : (H, W, 3).
-    top, left : int64 (N,), corners of the windows without halo.
+    top, left : int64 (N,), upper left corners of the windows without halo.
     height, width : size of the windows without halo.
     halo : pixels to add on each side.
 
     Returns
     -------
-    (N, 3, height + 2 * halo, width + 2 * halo), the memory laid out with channels last.
+    (N, 3, height + 2 * halo, width + 2 * halo), in channels-last memory format.
     """
     rows = reflect(top[:, None] + torch.arange(-halo, height + halo, device=top.device), image.shape[0])
     columns = reflect(left[:, None] + torch.arange(-halo, width + halo, device=left.device), image.shape[1])
@@ -56,7 +56,7 @@ def cut_windows(image: Tensor, top: Tensor, left: Tensor, height: int, width: in
 
 
 def describe_image(network: Network, image: FloatImage, runtime: Runtime) -> Scene:
-    """Φ of one image H x W x 3, on the runtime's device."""
+    """Return Φ of one image H x W x 3, on the runtime's device; see `scene` of `render_image`."""
     return _describe(network, _to_tensor(image, runtime), runtime)
 
 
@@ -69,21 +69,30 @@ def render_image(
     tile: int | None = None,
     out: FloatImage | None = None,
 ) -> FloatImage:
-    """Render an image of any size, tile by tile, in bounded memory; the tiles leave no seam.
+    """Render an image of any size tile by tile, in bounded memory and without seams.
 
     Parameters
     ----------
     network : on the runtime's device, in evaluation mode.
     image : float32 H x W x 3 in [0, 1].
     runtime : where and how to compute.
-    scene : Φ to render with; that of `image` where None. Another image's makes a scene exchange (paper, 5.3).
-    tile : side of a tile in pixels, rounded up to the network's stride; None: what is fast on the device.
-    out : where to write the result, float32 H x W x 3, not the image's own memory; None: a new array. From and to
-        page-locked memory (an array on a tensor's that is pinned) a GPU copies at full speed.
+    scene : Φ to render with, by default that of `image`. Rendering with the scene of another image is the scene
+        exchange of Nam & Kim 2017, 5.3.
+    tile : side of a tile in pixels, rounded up to the network's stride; by default one that is fast on the device.
+        The result does not depend on it, which tests show with small tiles.
+    out : float32 H x W x 3 array that receives the result, by default a new one; it must not share memory with
+        `image`. A GPU copies fastest if `image` and `out` are arrays on pinned tensors.
 
     Returns
     -------
     float32 H x W x 3, clipped to [0, 1].
+
+    Raises
+    ------
+    InputError
+        If `out` has another shape or dtype, or shares memory with `image`.
+    BackboneError
+        If the network renders another shape than its contract says.
     """
     keep_freed_memory()
     if out is not None and (out.shape != image.shape or out.dtype != np.float32 or np.may_share_memory(out, image)):
@@ -92,7 +101,8 @@ def render_image(
     if scene is None:
         scene = _describe(network, pixels, runtime)
     if tile is None:
-        tile = max(_TILE.get(runtime.device.type, _TILE["cpu"]), _TILE_HALOS * network.halo)
+        side = _TILE_SIDE_PX.get(runtime.device.type, _TILE_SIDE_PX["cpu"])
+        tile = max(side, _MIN_TILE_SIDE_HALOS * network.halo)
     result = np.empty(image.shape, np.float32) if out is None else out
     on_cpu = runtime.device.type == "cpu"
     output = torch.from_numpy(result) if on_cpu else pixels.new_empty(image.shape)
@@ -102,7 +112,7 @@ def render_image(
             rendered = network.render(cut, scene, window)
             check_rendered(network, rendered, window)
             target = output[top : top + window.height, left : left + window.width]
-            inside = rendered[0, :, : target.shape[0], : target.shape[1]]
+            inside = rendered[0, :, : target.shape[0], : target.shape[1]]  # the last tiles reach past the edge
             target.copy_(inside.permute(1, 2, 0)).clamp_(0, 1)
     if not on_cpu:
         torch.from_numpy(result).copy_(output)
@@ -114,22 +124,22 @@ def _describe(network: Network, pixels: Tensor, runtime: Runtime) -> Scene:
         return network.describe(pixels.permute(2, 0, 1)[None])
 
 
-def check_rendered_samples(network: Network, rendered: Tensor, at: Tensor) -> None:
-    """Raise a `BackboneError` if `render_samples` did not return what the contract says."""
-    expected = (len(at), 3, at.shape[1])
+def check_rendered_samples(network: Network, rendered: Tensor, sample_index: Tensor) -> None:
+    """Raise a `BackboneError` if `render_samples` did not return a tensor (N, 3, S)."""
+    expected = (len(sample_index), 3, sample_index.shape[1])
     if _shape(rendered) != expected:
         raise BackboneError(
-            f"{type(network).__name__}.render_samples returned {_told(rendered)}, expected shape {expected}: "
-            "three channels of each pixel that it was asked for."
+            f"{type(network).__name__}.render_samples returned {_describe_output(rendered)}, expected shape "
+            f"{expected}: three channels of each pixel in sample_index."
         )
 
 
 def check_rendered(network: Network, rendered: Tensor, window: Window) -> None:
-    """Raise a `BackboneError` if `render` did not return what the contract says."""
+    """Raise a `BackboneError` if `render` did not return a tensor (N, 3, h, w)."""
     expected = (len(window.top), 3, window.height, window.width)
     if _shape(rendered) != expected:
         raise BackboneError(
-            f"{type(network).__name__}.render returned {_told(rendered)}, expected {expected}: "
+            f"{type(network).__name__}.render returned {_describe_output(rendered)}, expected {expected}: "
             f"use valid convolutions that consume exactly halo = {network.halo} pixels on each side."
         )
 
@@ -138,7 +148,7 @@ def _shape(rendered: object) -> tuple[int, ...] | None:
     return tuple(rendered.shape) if isinstance(rendered, Tensor) else None
 
 
-def _told(rendered: object) -> str:
+def _describe_output(rendered: object) -> str:
     return type(rendered).__name__ if _shape(rendered) is None else f"shape {_shape(rendered)}"
 
 
@@ -149,11 +159,19 @@ def _to_tensor(image: FloatImage, runtime: Runtime) -> Tensor:
 
 
 def _tiles(height: int, width: int, tile: int, stride: int, runtime: Runtime) -> Iterator[tuple[int, int, Window]]:
-    """Windows that cover the image, row by row, and their corners; the last ones are rounded up to the stride."""
-    step = max(1, -(-tile // stride)) * stride
-    size = [torch.full((1,), extent, device=runtime.device) for extent in (height, width)]
-    for top in range(0, height, step):
-        for left in range(0, width, step):
-            h, w = (min(step, -(-(extent - at) // stride) * stride) for extent, at in ((height, top), (width, left)))
-            corner = [torch.full((1,), at, device=runtime.device) for at in (top, left)]
-            yield top, left, Window(corner[0], corner[1], h, w, size[0], size[1])
+    """Yield top, left and window of tiles that cover the image; the last ones may reach past its edge."""
+    side = _round_up(max(1, tile), stride)
+    image_height, image_width = _int64(height, runtime), _int64(width, runtime)
+    for top in range(0, height, side):
+        for left in range(0, width, side):
+            h, w = min(side, _round_up(height - top, stride)), min(side, _round_up(width - left, stride))
+            corner = _int64(top, runtime), _int64(left, runtime)
+            yield top, left, Window(*corner, h, w, image_height, image_width)
+
+
+def _round_up(size: int, stride: int) -> int:
+    return -(-size // stride) * stride
+
+
+def _int64(value: int, runtime: Runtime) -> Tensor:
+    return torch.full((1,), value, device=runtime.device)

@@ -19,9 +19,9 @@ __all__ = ["Runtime", "keep_freed_memory", "resolve_runtime", "seeded"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_turn = threading.RLock()
+_generator_lock = threading.RLock()
 
-_KEPT = 31 << 20  # bytes; glibc's limit is 32 MiB
+_LARGEST_FREED_BLOCK_BYTES = 31 << 20  # just below the limit of glibc, 32 MiB
 
 _PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -34,7 +34,7 @@ class Runtime:
     ----------
     device : where networks run.
     dtype : the low precision of `torch.autocast`, or None for float32 throughout.
-    compiler : the backend of `torch.compile` that `compiled` takes; None: it leaves functions as they are.
+    compiler : a backend of `torch.compile`, or None to compile nothing.
     """
 
     device: torch.device
@@ -42,88 +42,92 @@ class Runtime:
     compiler: str | None = None
 
     def autocast(self) -> AbstractContextManager[object]:
-        """The context in which networks are called."""
+        """Return the context in which to call networks."""
         return nullcontext() if self.dtype is None else torch.autocast(self.device.type, self.dtype)
 
     def compiled(self, function: Function) -> Function:
-        """The function, compiled if that was asked for; on a GPU in graphs that are launched as one."""
+        """Return the function, compiled if `compiler` is set; inductor on a GPU also records CUDA graphs."""
         if self.compiler is None:
             return function
         assert isinstance(function, FunctionType)
-        captured = self.compiler == "inductor" and self.device.type == "cuda"
-        own = FunctionType(  # torch compiles a few variants of any code: this copy has them to itself
+        # torch.compile counts its variants per code object and gives up after a few: each run gets a code object of
+        # its own, or a search over many networks would use up the variants of them all.
+        copied = FunctionType(
             function.__code__.replace(), function.__globals__, function.__name__, function.__defaults__
         )
-        compiled: Any = torch.compile(own, backend=self.compiler, mode="reduce-overhead" if captured else None)
+        records_graphs = self.compiler == "inductor" and self.device.type == "cuda"
+        mode = "reduce-overhead" if records_graphs else None
+        compiled: Any = torch.compile(copied, backend=self.compiler, mode=mode)
         return cast(Function, compiled)
 
     @property
     def scales_gradients(self) -> bool:
-        """Whether gradients would underflow without loss scaling (fp16 only)."""
+        """Whether gradients underflow without loss scaling (fp16 only)."""
         return self.dtype is torch.float16
 
 
 def resolve_runtime(device: str = "auto", precision: str = "auto") -> Runtime:
-    """The `Runtime` for the parameters of `ISPModel`.
+    """Return the `Runtime` for the parameters of `ISPModel`; the environment variable ISPFIT_COMPILE sets its compiler.
 
     Parameters
     ----------
-    device : "auto" (a CUDA GPU where there is one, else the CPU), or a torch device such as "cuda:1".
-    precision : "auto" (bf16 on a GPU that has it, else fp16 on a GPU, fp32 on a CPU), "fp32", "bf16", "fp16".
+    device : "auto" (a CUDA GPU if there is one, else the CPU), or a torch device such as "cuda:1".
+    precision : "auto" (bf16 on a GPU that supports it, fp16 on other GPUs, fp32 on a CPU), "fp32", "bf16", "fp16".
 
     Raises
     ------
     InputError
-        If the device cannot be had here, the precision is none of these, or ISPFIT_COMPILE, where it is set, does not
-        name a backend of `torch.compile`.
+        If the device is not available, the precision is unknown, or ISPFIT_COMPILE is set but names no backend of
+        `torch.compile`.
     """
-    place = _device(device)
+    resolved = _resolve_device(device)
     if precision == "auto":
-        precision = "fp32" if place.type != "cuda" else ("bf16" if torch.cuda.is_bf16_supported() else "fp16")
+        precision = "fp32" if resolved.type != "cuda" else ("bf16" if torch.cuda.is_bf16_supported() else "fp16")
     if precision not in _PRECISIONS:
         raise InputError(f"precision: expected 'auto', 'fp32', 'bf16' or 'fp16', got {precision!r}.")
-    if precision == "fp16" and place.type == "cpu":
+    if precision == "fp16" and resolved.type == "cpu":
         raise InputError("precision: 'fp16' needs a GPU; use 'bf16' or 'fp32' on a CPU.")
-    return Runtime(place, _PRECISIONS[precision], _compiler())
+    return Runtime(resolved, _PRECISIONS[precision], _compiler_from_environment())
 
 
-def _compiler() -> str | None:
+def _compiler_from_environment() -> str | None:
     name = os.environ.get("ISPFIT_COMPILE") or None
-    if name and name not in torch.compiler.list_backends(()):  # those for debugging too
+    if name and name not in torch.compiler.list_backends(()):  # (): including those for debugging
         known = ", ".join(torch.compiler.list_backends())
         raise InputError(f"ISPFIT_COMPILE: expected a backend of torch.compile ({known}), got {name!r}.")
     return name
 
 
-def _device(device: str) -> torch.device:
+def _resolve_device(device: str) -> torch.device:
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        place = torch.device(device)
-        torch.empty(0, device=place)
+        resolved = torch.device(device)
+        torch.empty(0, device=resolved)
     except (RuntimeError, AssertionError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"device: {device!r} cannot be used here ({reason}); use 'auto' or 'cpu'.") from error
-    return place
+    return resolved
 
 
 @lru_cache(maxsize=1)
 def keep_freed_memory() -> None:
-    """Have the C library keep memory that is freed rather than give it back and ask for it again, once a process.
+    """Stop glibc from returning freed blocks to the system; once per process.
 
-    glibc raises its thresholds for this when it frees a block of its largest size (mallopt(3), M_MMAP_THRESHOLD). Else
-    each map of each tile is paid for in page faults: a histogram pyramid rendered 1.6 times slower on two cores.
+    glibc raises the thresholds at which it does so when it frees a block of nearly the largest size (mallopt(3),
+    M_MMAP_THRESHOLD). Otherwise each feature map of each tile costs page faults: a histogram pyramid rendered 1.6
+    times slower on two cores.
     """
-    torch.empty(_KEPT, dtype=torch.uint8)
+    torch.empty(_LARGEST_FREED_BLOCK_BYTES, dtype=torch.uint8)
 
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Run a block with torch's global generators seeded, and put them back as they were.
+    """Seed torch's global generators for a block and restore their state after it.
 
-    The generators belong to all threads: blocks in several threads take turns, else none would be repeatable.
+    All threads share the generators, so blocks in several threads run one after the other.
     """
     devices = list(range(torch.cuda.device_count()))
-    with _turn, torch.random.fork_rng(devices):
+    with _generator_lock, torch.random.fork_rng(devices):
         torch.manual_seed(seed)
         yield

@@ -30,8 +30,8 @@ from ispfit.datasets import make_camera_pairs
 from ispfit.rendering import render_image
 from ispfit.runtime import Runtime, resolve_runtime
 from ispfit.training import TrainingPlan, train
+from ispfit.training.device_images import DeviceImages
 from ispfit.training.objective import Objective
-from ispfit.training.resident import ResidentImages
 from ispfit.training.sampling import Batch, draw_windows, gather
 
 GEMM, COPY = 4096, 1 << 26  # side of a matrix, and floats of an array
@@ -83,7 +83,7 @@ class Step:
         self.runtime, self.network = runtime, HistPyramid().build().to(runtime.device)
         self.objective = Objective(self.network, runtime)
         self.optimizer = torch.optim.Adam(self.network.parameters(), 1e-3, fused=runtime.device.type == "cuda")
-        self.pairs = tuple(ResidentImages(side, runtime.device) for side in pairs)
+        self.pairs = tuple(DeviceImages(side, runtime.device) for side in pairs)
         self.draw = draw_windows(len(pairs[0]), 0, plan_of(1, 0.0))
         self.batch = self.cut()
         self.loss = self.forward()

@@ -22,9 +22,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ispfit.backbones.histpyramid import HistPyramid, HistPyramidNetwork
 from ispfit.runtime import Runtime, keep_freed_memory
+from ispfit.training.device_images import DeviceImages
 from ispfit.training.objective import Objective
 from ispfit.training.plan import TrainingPlan
-from ispfit.training.resident import ResidentImages
 from ispfit.training.sampling import Batch, Draw, draw_windows, gather
 
 IMAGES, SIDE, WINDOWS, WINDOW = 4, 512, 16, 32
@@ -53,7 +53,7 @@ def draw() -> Draw:
 
 def cutter(ours: HistPyramidNetwork, images: list[np.ndarray]) -> Callable[[], Batch]:
     """Cuts the windows as `ispfit.training.loop` does."""
-    pairs = tuple(ResidentImages(part, CPU) for part in (images[:IMAGES], images[IMAGES:]))
+    pairs = tuple(DeviceImages(part, CPU) for part in (images[:IMAGES], images[IMAGES:]))
     return lambda: gather(pairs, draw(), ours, WINDOW, CPU)
 
 

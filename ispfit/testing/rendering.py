@@ -132,15 +132,15 @@ def check_samples(subject: Subject) -> Iterator[str]:
         return
     cuts = [cut(network, image, top, 0, (subject.unit, 2 * subject.unit)) for top in (0, subject.unit)]
     pixels, window = torch.cat([one for one, _ in cuts]), _join([one for _, one in cuts])
-    at = torch.randint(window.height * window.width, (2, 50))
+    sample_index = torch.randint(window.height * window.width, (2, 50))
     scene = describe(network, image).select(torch.tensor([0, 0]))
     whole = network.render(pixels, scene, window)
-    rendered = network.render_samples(pixels, scene, window, at)
-    if problem := _wrong_form("render_samples", rendered, partial(check_rendered_samples, network, rendered, at)):
+    rendered = network.render_samples(pixels, scene, window, sample_index)
+    if problem := _wrong_form("render_samples", rendered, partial(check_rendered_samples, network, rendered, sample_index)):
         yield problem
     elif whole.requires_grad and not rendered.requires_grad:
         yield "render_samples returns pixels that do not depend on the weights; use no detach in it."
-    elif (worst := float(difference(rendered, pick_pixels(whole, at)).detach().amax())) > TOLERANCE:
+    elif (worst := float(difference(rendered, pick_pixels(whole, sample_index)).detach().amax())) > TOLERANCE:
         yield (
             f"render_samples differs from the same pixels of render by {worst:.2g}; each window is counted by itself, "
             "row by row, without its halo."

@@ -1,4 +1,4 @@
-"""Checkpoints: everything that the rest of a training run depends on, in one file that is replaced atomically."""
+"""Checkpoints: the complete state of a training run in one file, which is replaced atomically."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ class Progress:
 
     Parameters
     ----------
-    step : the next step to do.
-    network, best : weights by name; `best` are those of the best evaluation so far.
-    optimizer : Adam's moments, by parameter number.
-    record, scaler : JSON data.
+    step : number of completed steps.
+    network, best : current weights, and weights of the best evaluation so far, by name.
+    optimizer : Adam's state by parameter number.
+    record : fields of the `TrainingRecord`, and the losses since the last evaluation; JSON data.
+    scaler : state of the gradient scaler; JSON data.
     done : whether the run has ended.
     """
 
@@ -41,12 +42,12 @@ class Progress:
 
 
 class Checkpoint:
-    """A checkpoint file.
+    """The file that holds the `Progress` of a run.
 
     Parameters
     ----------
-    path : where it lies, a safetensors file.
-    every : seconds between two writes; 0 writes after each step.
+    path : a safetensors file, which need not exist.
+    every : seconds between two writes; 0, with which tests need not wait, writes after each step.
     """
 
     def __init__(self, path: str | Path, every: float = 30.0) -> None:
@@ -55,11 +56,17 @@ class Checkpoint:
 
     @property
     def due(self) -> bool:
-        """Whether it is time to write again."""
+        """Whether `every` seconds have passed since the last write."""
         return time.monotonic() - self._written >= self.every
 
     def write(self, progress: Progress, identity: dict[str, Any]) -> None:
-        """Replace the file. `identity` says which run this is: its settings and its data."""
+        """Replace the file.
+
+        Parameters
+        ----------
+        progress : the state to write.
+        identity : the settings and the data of the run, as JSON data; `read` compares them.
+        """
         tensors = {f"network.{name}": tensor for name, tensor in progress.network.items()}
         tensors |= {f"best.{name}": tensor for name, tensor in progress.best.items()}
         for index, state in progress.optimizer.items():
@@ -81,12 +88,12 @@ class Checkpoint:
         self._written = time.monotonic()
 
     def read(self, identity: dict[str, Any]) -> Progress | None:
-        """The state of the run, on the CPU, or None where no file is.
+        """Return the state of the run, its tensors on the CPU, or None if there is no file.
 
         Raises
         ------
         CheckpointError
-            If the file is damaged, or belongs to a run with other settings or other data.
+            If the file is damaged, or belongs to a run with other settings or data.
         """
         if not self.path.exists():
             return None
@@ -97,14 +104,10 @@ class Checkpoint:
             found, progress = dict(about["identity"]), _progress(about, tensors)
         except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(
-                f"{self.path}: not a checkpoint of ispfit ({error}); delete it to start anew."
+                f"{self.path}: not a checkpoint of ispfit ({error}); delete it to start a new run."
             ) from error
         self._check(found, identity)
         return progress
-
-    def remove(self) -> None:
-        """Delete the file, if it is there."""
-        self.path.unlink(missing_ok=True)
 
     def _check(self, found: dict[str, Any], expected: dict[str, Any]) -> None:
         expected = json.loads(json.dumps(expected))
@@ -113,7 +116,7 @@ class Checkpoint:
             differences = "; ".join(f"{name} was {found.get(name)}, is {expected[name]}" for name in names)
             raise CheckpointError(
                 f"{self.path}: belongs to another training run ({differences}); "
-                "delete it to start anew, or name another."
+                "delete it to start a new run, or choose another file."
             )
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of training."""
+"""Ctrl-C during training."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["interruptible"]
 
 @contextmanager
 def interruptible() -> Iterator[threading.Event]:
-    """Turn Ctrl-C into an event, so that no step is cut in two; a second Ctrl-C does not wait.
+    """Turn the first Ctrl-C inside the block into an event, so that a step is completed; a second one interrupts.
 
-    So is whatever else the caller handles as Ctrl-C, such as the command line SIGTERM. A signal that is ignored or left
-    to the system stays so.
+    SIGTERM is treated alike if the caller handles it in Python, as the command line does. Signals that are ignored or
+    left to the system stay so. In other threads than the main thread nothing changes.
     """
     event = threading.Event()
     previous: dict[int, Any] = {}
@@ -28,12 +28,12 @@ def interruptible() -> Iterator[threading.Event]:
         for number, handler in previous.items():
             signal.signal(number, handler)
 
-    def note(number: int, frame: Any) -> None:
+    def set_event(number: int, frame: Any) -> None:
         event.set()
         restore()
 
     for number in previous:
-        signal.signal(number, note)
+        signal.signal(number, set_event)
     try:
         yield event
     finally:

@@ -1,10 +1,10 @@
-"""What is to be done in training, and what was done."""
+"""The settings of a training run, and the record of one."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any
 
@@ -14,18 +14,27 @@ from ispfit.errors import InputError
 
 __all__ = ["TrainingPlan", "TrainingRecord"]
 
-_EVALUATIONS = 40
-_PATIENCE = 12
-_WARM_UP = 0.03
-_FINAL_RATE = 0.01
+_N_EVALUATIONS = 40
+_PATIENCE_EVALUATIONS = 12
+_WARM_UP_FRACTION = 0.03  # of max_steps
+_FINAL_RATE_FRACTION = 0.01  # of learning_rate
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """The settings of one training run; see `ispfit.ISPModel` for their meaning.
+    """The settings of one training run; `ispfit.ISPModel` explains those of the same name.
 
-    `first_step` counts the steps of earlier runs that a warm start continues: their windows are not drawn again.
-    Numbers of NumPy, such as a search's grid holds, become Python's, which a checkpoint can hold.
+    NumPy numbers, such as those of a search grid, are converted to Python's: a checkpoint stores JSON.
+
+    Parameters
+    ----------
+    seed : determines the validation pairs, the windows of each step and the network's random numbers.
+    first_step : number of steps of the earlier runs that a warm start continues; their windows are not drawn again.
+
+    Raises
+    ------
+    InputError
+        If a setting is out of range.
     """
 
     max_steps: int
@@ -40,7 +49,7 @@ class TrainingPlan:
     def __post_init__(self) -> None:
         for name in ("max_steps", "batch_size", "windows_per_image", "window_size"):
             least = 0 if name == "max_steps" else 1
-            self._check(name, int, partial(_whole, least=least), f"a whole number >= {least}")
+            self._check(name, int, partial(_is_whole, least=least), f"a whole number >= {least}")
         self._check("learning_rate", float, lambda v: v > 0, "a number > 0")
         self._check("validation_fraction", float, lambda v: 0 <= v < 1, "a number in [0, 1)")
 
@@ -52,46 +61,44 @@ class TrainingPlan:
         object.__setattr__(self, name, kind(value))
 
     def rate(self, step: int) -> float:
-        """The learning rate at a step: a linear warm-up, then half a cosine down to a hundredth."""
-        warm_up = max(1, round(_WARM_UP * self.max_steps))
+        """Return the learning rate of a step: a linear warm-up, then half a cosine down to a hundredth."""
+        warm_up = max(1, round(_WARM_UP_FRACTION * self.max_steps))
         if step < warm_up:
             return self.learning_rate * (step + 1) / warm_up
         progress = (step - warm_up) / max(1, self.max_steps - warm_up)
-        return self.learning_rate * (_FINAL_RATE + (1 - _FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * progress)))
+        cosine = 0.5 * (1 + math.cos(math.pi * progress))
+        return self.learning_rate * (_FINAL_RATE_FRACTION + (1 - _FINAL_RATE_FRACTION) * cosine)
 
     @property
     def validate_every(self) -> int:
-        """Steps between two evaluations on the validation share."""
-        return max(1, self.max_steps // _EVALUATIONS)
+        """Steps between two evaluations."""
+        return max(1, self.max_steps // _N_EVALUATIONS)
 
     @property
     def n_evaluations(self) -> int:
-        """How many evaluations a run has that is not stopped early."""
+        """Number of evaluations of a run that is not stopped early."""
         return -(-self.max_steps // self.validate_every)
 
     @property
     def patience(self) -> int:
         """Steps without a better validation PSNR after which training stops."""
-        return _PATIENCE * self.validate_every
-
-    def as_dict(self) -> dict[str, Any]:
-        """The settings by name, for a checkpoint."""
-        return asdict(self)
+        return _PATIENCE_EVALUATIONS * self.validate_every
 
 
 @dataclass
 class TrainingRecord:
-    """What happened in one training run.
+    """The course of one training run. Step numbers include the steps of earlier runs that a warm start continued.
 
     Parameters
     ----------
-    n_train, n_validation : pairs trained on, pairs held out for early stopping.
-    steps : steps done. As all steps here it counts from the start of the first run, where a warm start continued one.
+    n_train, n_validation : numbers of pairs for training and for early stopping.
+    steps : number of completed steps.
     best_step : the step whose weights were kept.
     seconds : wall time, over all resumptions.
-    stopped_early : whether the validation PSNR had ceased to rise.
-    history : one entry an evaluation: step, mean training loss (MSE) since the last, validation PSNR in dB
-        (None without validation pairs).
+    stopped_early : whether training ended before `max_steps`: the validation PSNR had ceased to rise, or a callback
+        stopped it.
+    history : one entry for each evaluation: the step, the mean training loss (MSE) since the last evaluation, and the
+        validation PSNR in dB (None without validation pairs).
     """
 
     n_train: int
@@ -104,20 +111,16 @@ class TrainingRecord:
 
     @property
     def best_psnr(self) -> float | None:
-        """The best validation PSNR in dB, or None without validation pairs."""
+        """Highest validation PSNR in dB, or None without validation pairs."""
         values = [entry["psnr"] for entry in self.history if entry["psnr"] is not None]
         return max(values, default=None)
 
-    def as_dict(self) -> dict[str, Any]:
-        """The record by name, for a model file."""
-        return asdict(self)
-
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> TrainingRecord:
-        """The record that `as_dict` gave; what a later version added is left out."""
+        """Return the record whose `dataclasses.asdict` this was; fields that a later version added are ignored."""
         names = {field.name for field in fields(cls)}
         return cls(**{name: value for name, value in data.items() if name in names})
 
 
-def _whole(value: float, least: int) -> bool:
+def _is_whole(value: float, least: int) -> bool:
     return int(value) == value and value >= least

@@ -1,4 +1,4 @@
-"""Which windows a training step sees: a pure function of the seed and the step."""
+"""Draw and cut the windows of a training step; the draw depends on nothing but the seed and the step."""
 
 from __future__ import annotations
 
@@ -14,66 +14,82 @@ from torch import Tensor
 from ispfit.backbone import Network, Scene, Window, pick_pixels
 from ispfit.rendering import cut_windows
 from ispfit.splits import split_groups
+from ispfit.training.device_images import DeviceImages, decode
 from ispfit.training.plan import TrainingPlan
-from ispfit.training.resident import ResidentImages, decode
 
 __all__ = ["Batch", "Draw", "describe_batch", "draw_windows", "gather", "split_pairs"]
 
-Pairs = tuple[ResidentImages, ResidentImages]
+Pairs = tuple[DeviceImages, DeviceImages]
 
 
 @dataclass(frozen=True)
 class Draw:
-    """The images of a step and, for each, where its windows lie as fractions of the possible places.
+    """The images of a step, the positions of its windows, and optionally the pixels to sample in each window.
 
     Parameters
     ----------
-    images : int64 (B,).
-    places : float64 (B, windows, 2) in [0, 1), for the top and the left corner.
-    samples : float64 (B, windows, S) in [0, 1), which pixels of each window count, as fractions of those that lie in
-        the image, row by row; None: all.
+    images : int64 (B,), indices of the images.
+    positions : float64 (B, W, 2) in [0, 1), top and left of W windows of each image, as fractions of their range.
+    samples : float64 (B, W, S) in [0, 1), the pixels of each window, as fractions of the number of its pixels inside
+        the image, counted row by row; None for all pixels.
     """
 
     images: npt.NDArray[np.int64]
-    places: npt.NDArray[np.float64]
+    positions: npt.NDArray[np.float64]
     samples: npt.NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Windows with their halo, what they should become, where they lie, and the codes of the images they come from.
+    """The windows of a step on the device: N = B * W windows of h x w pixels.
 
-    With `at`, the pixels that count (N, S), `targets` and `inside` are of these only: (N, 3, S) and (N, 1, S).
+    Parameters
+    ----------
+    images : the B whole images in codes, to describe.
+    pixels : float32 (N, 3, h + 2 * halo, w + 2 * halo), the windows with their halo.
+    targets : float32 (N, 3, h, w); with `sample_index`, only the sampled pixels (N, 3, S).
+    mask : float32 (N, 1, h, w), 1 inside the image and 0 where it is reflected; with `sample_index` (N, 1, S).
+    window : the positions of the windows.
+    image_index : int64 (N,), index into `images` of each window.
+    sample_index : int64 (N, S), numbers of the sampled pixels of each window; None for all pixels.
     """
 
     images: list[Tensor]
     pixels: Tensor
     targets: Tensor
-    inside: Tensor
+    mask: Tensor
     window: Window
-    rows: Tensor
-    at: Tensor | None = None
+    image_index: Tensor
+    sample_index: Tensor | None = None
 
 
 def draw_windows(
-    n_images: int, step: int, plan: TrainingPlan, rank: int = 0, world: int = 1, samples: int | None = None
+    n_images: int,
+    step: int,
+    plan: TrainingPlan,
+    rank: int = 0,
+    world_size: int = 1,
+    samples_per_window: int | None = None,
 ) -> Draw:
-    """Draw the windows of one step from ``default_rng([seed, step])``; rank r of n takes ``[r::n]`` of the images.
+    """Draw the windows of one step from ``default_rng([seed, step])``.
 
     Parameters
     ----------
-    n_images : how many to choose from; no image comes twice in a step unless there are too few.
-    step : counts from the start of the first run.
-    samples : pixels of each window to draw, not more than it has; the windows are the same with and without.
+    n_images : number of images to draw from; a step draws an image twice only if there are too few.
+    step : step number, counted from the start of the first run.
+    rank, world_size : process `rank` of `world_size` gets ``[rank::world_size]`` of the images.
+    samples_per_window : number of pixels to sample in each window, at most all; None for no sampling. The windows do
+        not depend on it.
     """
     rng = np.random.default_rng([plan.seed, step])
     images = rng.choice(n_images, plan.batch_size, replace=n_images < plan.batch_size)
-    places = rng.random((plan.batch_size, plan.windows_per_image, 2))
-    chosen = None
-    if samples is not None:
-        samples = min(samples, plan.window_size**2)
-        chosen = rng.random((plan.batch_size, plan.windows_per_image, samples))[rank::world]
-    return Draw(images[rank::world], places[rank::world], chosen)
+    positions = rng.random((plan.batch_size, plan.windows_per_image, 2))
+    own = slice(rank, None, world_size)
+    if samples_per_window is None:
+        return Draw(images[own], positions[own])
+    n_samples = min(samples_per_window, plan.window_size**2)
+    samples = rng.random((plan.batch_size, plan.windows_per_image, n_samples))
+    return Draw(images[own], positions[own], samples[own])
 
 
 def split_pairs(
@@ -96,81 +112,91 @@ def split_pairs(
 
 
 def gather(pairs: Pairs, draw: Draw, network: Network, size: int, device: torch.device) -> Batch:
-    """Cut the windows of a draw, on the device.
+    """Cut the windows of a draw on the device.
 
     Parameters
     ----------
-    pairs : input images and target images, in codes.
-    size : side of a window in pixels, rounded up to the network's stride; no longer than the longest of the images.
+    pairs : the input images and the target images, in codes.
+    size : side of a window in pixels, at most that of the longest image, rounded up to the network's stride.
     """
-    both = [tuple(side[int(index)] for side in pairs) for index in draw.images]
-    size = min(size, max(max(image.shape[:2]) for image, _ in both))
-    size = -(-size // network.stride) * network.stride
-    extents = np.array([image.shape[:2] for image, _ in both])[:, None]
-    corners = _corners(draw.places, extents, size, network.stride)
-    where = _to(np.concatenate([corners, np.broadcast_to(extents, corners.shape)], 2), device)  # one transfer for all
-    images, cuts, targets = [], [], []
-    for (image, target), (tops, lefts) in zip(both, where[:, :, :2].mT, strict=True):
-        images.append(image)
-        cuts.append(decode(cut_windows(image, tops, lefts, size, size, network.halo)))
-        targets.append(decode(cut_windows(target, tops, lefts, size, size)))
-    top, left, height, width = where.flatten(0, 1).unbind(1)
+    inputs, targets = ([side[int(index)] for index in draw.images] for side in pairs)  # B images (H, W, 3) each
+    image_sizes = np.array([image.shape[:2] for image in inputs])[:, None]  # (B, 1, 2): H, W
+    size = _round_up(min(size, int(image_sizes.max())), network.stride)  # windows are square: h = w = size
+    corners = _corners(draw.positions, image_sizes, size, network.stride)  # (B, W, 2): top, left
+    geometry = np.concatenate([corners, np.broadcast_to(image_sizes, corners.shape)], 2)  # (B, W, 4)
+    placed = _to_device(geometry, device)  # (B, W, 4) in one transfer
+    pixels, target_pixels = [], []
+    for image, target, (top, left, _, _) in zip(inputs, targets, placed.mT, strict=True):  # top, left: (W,)
+        pixels.append(decode(cut_windows(image, top, left, size, size, network.halo)))  # (W, 3, h + 2 halo, w + 2 halo)
+        target_pixels.append(decode(cut_windows(target, top, left, size, size)))  # (W, 3, h, w)
+    top, left, height, width = placed.flatten(0, 1).unbind(1)  # (N,) each, N = B * W
     window = Window(top, left, size, size, height, width)
-    rows = torch.arange(len(images), device=device).repeat_interleave(draw.places.shape[1])
-    batch = Batch(images, torch.cat(cuts), torch.cat(targets), _inside(window), window, rows)
+    image_index = torch.arange(len(inputs), device=device).repeat_interleave(corners.shape[1])  # (N,): 0 0 0 1 1 1 ...
+    batch = Batch(inputs, torch.cat(pixels), torch.cat(target_pixels), _mask(window), window, image_index)
     if draw.samples is None:
         return batch
-    return _sparse(batch, _sample_pixels(draw.samples, np.minimum(extents - corners, size), size))
+    inside = np.minimum(image_sizes - corners, size)  # (B, W, 2): height, width of the part inside the image
+    sample_index = _to_device(_sample_index(draw.samples, inside, size), device).flatten(0, 1)  # (N, S)
+    return _keep_samples(batch, sample_index)
 
 
-def _to(numbers: npt.NDArray[Any], device: torch.device) -> Tensor:
-    """Move numbers to a device; a GPU gets them in its own time."""
+def _round_up(size: int, stride: int) -> int:
+    return -(-size // stride) * stride
+
+
+def _corners(
+    positions: npt.NDArray[np.float64], image_sizes: npt.NDArray[np.int64], size: int, stride: int
+) -> npt.NDArray[np.int64]:
+    """Return multiples of the stride, chosen such that windows can reach every pixel of the image."""
+    n_corners = np.maximum(0, -(-(image_sizes - size) // stride)) + 1
+    return np.asarray(np.floor(positions * n_corners) * stride, np.int64)
+
+
+def _to_device(numbers: npt.NDArray[Any], device: torch.device) -> Tensor:
+    """Copy numbers to a device; the copy to a GPU is asynchronous."""
     tensor = torch.from_numpy(np.ascontiguousarray(numbers))
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
-def _sample_pixels(samples: npt.NDArray[np.float64], inside: npt.NDArray[np.int64], size: int) -> npt.NDArray[np.int64]:
-    """The pixels of windows, counted row by row, that fractions (B, windows, S) of those inside the image stand for.
+def _mask(window: Window) -> Tensor:
+    """Return 1 for the pixels of a window inside its image and 0 for the reflected ones, (N, 1, h, w)."""
+    y, x = window.grid().unbind(1)
+    return ((y < 1) & (x < 1)).float()[:, None]
+
+
+def _sample_index(samples: npt.NDArray[np.float64], inside: npt.NDArray[np.int64], size: int) -> npt.NDArray[np.int64]:
+    """Convert fractions of the pixels inside the image to pixel numbers of the window, both (B, W, S).
 
     Parameters
     ----------
-    inside : int64 (B, windows, 2), height and width of the part of each window that is not reflected.
-    size : side of a window.
+    inside : int64 (B, W, 2), height and width of the part of each window inside its image.
+    size : side of a window in pixels.
     """
     height, width = inside[..., 0, None], inside[..., 1, None]
-    chosen = (samples * (height * width)).astype(np.int64)
-    return chosen // width * size + chosen % width
+    pixel = (samples * (height * width)).astype(np.int64)
+    row, column = pixel // width, pixel % width
+    return row * size + column
 
 
-def _sparse(batch: Batch, pixels: npt.NDArray[np.int64]) -> Batch:
-    """The batch with nothing but these pixels in it, as far as targets go."""
-    at = _to(pixels, batch.targets.device).flatten(0, 1)
-    return replace(batch, targets=pick_pixels(batch.targets, at), inside=pick_pixels(batch.inside, at), at=at)
+def _keep_samples(batch: Batch, sample_index: Tensor) -> Batch:
+    """Reduce targets and mask to the sampled pixels."""
+    return replace(
+        batch,
+        targets=pick_pixels(batch.targets, sample_index),
+        mask=pick_pixels(batch.mask, sample_index),
+        sample_index=sample_index,
+    )
 
 
 def describe_batch(network: Network, images: list[Tensor]) -> Scene:
-    """Φ of each image, given in codes; images of one size go through together."""
-    if getattr(network.describe, "__func__", None) is Network.describe:
-        return Scene()  # nobody looks at them
+    """Return Φ of each image, given in codes; images of one size are described together."""
+    if not network.uses_scene:
+        return Scene()  # without decoding the images
     if len({image.shape for image in images}) == 1:
         return network.describe(_stack(images))
     return Scene.cat([network.describe(_stack([image])) for image in images])
 
 
 def _stack(images: list[Tensor]) -> Tensor:
-    """A copy: decoded one by one, as each has codes of its own kind."""
+    """Decode images one by one, as their dtypes may differ, and stack them: (B, 3, H, W)."""
     return torch.stack([decode(image) for image in images]).permute(0, 3, 1, 2)
-
-
-def _corners(
-    places: npt.NDArray[np.float64], extents: npt.NDArray[np.int64], size: int, stride: int
-) -> npt.NDArray[np.int64]:
-    """Multiples of the stride such that the windows between them reach every pixel of the side."""
-    count = np.maximum(0, -(-(extents - size) // stride)) + 1
-    return np.asarray(np.floor(places * count) * stride, np.int64)
-
-
-def _inside(window: Window) -> Tensor:
-    """1 where a window's pixel lies in its image, 0 in the reflected rest, (N, 1, height, width)."""
-    y, x = window.grid().unbind(1)
-    return ((y < 1) & (x < 1)).float()[:, None]

@@ -214,34 +214,34 @@ class NoSamples(Good):
 
 
 class SamplesColumnByColumn(Good):
-    def render_samples(self, pixels: Tensor, scene: Scene, window: Window, at: Tensor) -> Tensor:
-        turned = at % window.height * window.width + at // window.height
+    def render_samples(self, pixels: Tensor, scene: Scene, window: Window, sample_index: Tensor) -> Tensor:
+        turned = sample_index % window.height * window.width + sample_index // window.height
         return super().render_samples(pixels, scene, window, turned)
 
 
 class SamplesAsMaps(Good):
-    def render_samples(self, pixels: Tensor, scene: Scene, window: Window, at: Tensor) -> Tensor:
-        return super().render_samples(pixels, scene, window, at)[:, :, None]
+    def render_samples(self, pixels: Tensor, scene: Scene, window: Window, sample_index: Tensor) -> Tensor:
+        return super().render_samples(pixels, scene, window, sample_index)[:, :, None]
 
 
 class SamplesOfNothing(Good):
-    def render_samples(self, pixels: Tensor, scene: Scene, window: Window, at: Tensor) -> Any:
+    def render_samples(self, pixels: Tensor, scene: Scene, window: Window, sample_index: Tensor) -> Any:
         return None
 
 
 class SamplesInDouble(Good):
-    def render_samples(self, pixels: Tensor, scene: Scene, window: Window, at: Tensor) -> Tensor:
-        return super().render_samples(pixels, scene, window, at).double()
+    def render_samples(self, pixels: Tensor, scene: Scene, window: Window, sample_index: Tensor) -> Tensor:
+        return super().render_samples(pixels, scene, window, sample_index).double()
 
 
 class SamplesDetached(Good):
-    def render_samples(self, pixels: Tensor, scene: Scene, window: Window, at: Tensor) -> Tensor:
-        return super().render_samples(pixels, scene, window, at).detach()
+    def render_samples(self, pixels: Tensor, scene: Scene, window: Window, sample_index: Tensor) -> Tensor:
+        return super().render_samples(pixels, scene, window, sample_index).detach()
 
 
 class SamplesOfOneWindow(Good):
-    def render_samples(self, pixels: Tensor, scene: Scene, window: Window, at: Tensor) -> Tensor:
-        return super().render_samples(pixels, scene, window, at[:1].expand_as(at))
+    def render_samples(self, pixels: Tensor, scene: Scene, window: Window, sample_index: Tensor) -> Tensor:
+        return super().render_samples(pixels, scene, window, sample_index[:1].expand_as(sample_index))
 
 
 class Fits(Network):

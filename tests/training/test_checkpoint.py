@@ -61,13 +61,6 @@ def test_a_checkpoint_is_written_when_it_is_due(tmp_path: Path, monkeypatch: pyt
     assert checkpoint.due
 
 
-def test_a_checkpoint_can_be_removed_twice(tmp_path: Path) -> None:
-    fit(tmp_path / "a")
-    for _ in range(2):
-        Checkpoint(tmp_path / "a").remove()
-    assert not (tmp_path / "a").exists()
-
-
 # Checkpoints of something else
 
 
@@ -84,7 +77,7 @@ def test_another_plan_is_another_run(tmp_path: Path, name: str, value: float) ->
     begin(tmp_path / "a")
     message = (
         f"{tmp_path / 'a'}: belongs to another training run ({name} was {getattr(PLAN, name)}, is {value}); "
-        "delete it to start anew, or name another."
+        "delete it to start a new run, or choose another file."
     )
     with pytest.raises(CheckpointError, match=re.escape(message)):
         fit(tmp_path / "a", replace(PLAN, **{name: value}))
@@ -120,7 +113,7 @@ def test_a_damaged_checkpoint_says_that_it_can_be_deleted(tmp_path: Path, kept: 
     path = tmp_path / "a"
     begin(path)
     path.write_bytes(path.read_bytes()[:kept])
-    message = rf"^{re.escape(str(path))}: not a checkpoint of ispfit \(.+\); delete it to start anew\.$"
+    message = rf"^{re.escape(str(path))}: not a checkpoint of ispfit \(.+\); delete it to start a new run\.$"
     with pytest.raises(CheckpointError, match=message):
         fit(path)
 
@@ -138,7 +131,7 @@ def test_a_damaged_checkpoint_says_that_it_can_be_deleted(tmp_path: Path, kept: 
 )
 def test_a_foreign_file_is_no_checkpoint(tmp_path: Path, metadata: dict[str, str] | None) -> None:
     safetensors.torch.save_file({"a": torch.zeros(2)}, tmp_path / "a", metadata)
-    with pytest.raises(CheckpointError, match=r"not a checkpoint of ispfit \(.+\); delete it to start anew"):
+    with pytest.raises(CheckpointError, match=r"not a checkpoint of ispfit \(.+\); delete it to start a new run"):
         fit(tmp_path / "a", every=3600)
 
 

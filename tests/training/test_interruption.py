@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def uninterrupted() -> tuple[dict[str, Tensor], TrainingRecord]:
 
 def run(path: Path, result: Path) -> None:
     weights, record = fit(path, LONG)
-    safetensors.torch.save_file(weights, result, {"record": json.dumps(record.as_dict())})
+    safetensors.torch.save_file(weights, result, {"record": json.dumps(asdict(record))})
 
 
 def run_until_killed(path: Path, step: int, delay: float) -> None:

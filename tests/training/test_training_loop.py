@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,8 @@ from ispfit.metrics import psnr
 from ispfit.rendering import render_image
 from ispfit.runtime import Runtime
 from ispfit.testing.subject import render
-from ispfit.training import Checkpoint, TrainingPlan, TrainingRecord, loop, train
-from ispfit.training.sampling import draw_windows
+from ispfit.training import Checkpoint, TrainingPlan, TrainingRecord, losses, run, train
+from ispfit.training.sampling import draw_windows, split_pairs
 
 CPU = Runtime(torch.device("cpu"))
 PLAN = TrainingPlan(40, 3e-2, batch_size=2, windows_per_image=2, window_size=8, validation_fraction=0.2, seed=3)
@@ -109,7 +109,7 @@ def test_training_goes_on_without_validation_pairs() -> None:
 def contradiction(plan: TrainingPlan) -> Any:
     """Pairs of which those held out want the contrary of the others."""
     raws, _ = toy_pairs(5)
-    held_out = loop.split_pairs([None] * 5, plan)[1]
+    held_out = split_pairs([None] * 5, plan)[1]
     return raws, [image * 0 if index in held_out else image * 0 + 1 for index, image in enumerate(raws)]
 
 
@@ -131,7 +131,7 @@ def test_the_record_tells_what_happened() -> None:
     assert record.steps == 40
     assert [entry["step"] for entry in record.history] == list(range(1, 41))
     assert record.seconds > 0
-    assert TrainingRecord(**record.as_dict()) == record
+    assert TrainingRecord(**asdict(record)) == record
 
 
 @pytest.mark.parametrize("rate", [1e20, 1e30])
@@ -145,7 +145,7 @@ def test_a_loss_that_explodes_says_what_to_do(rate: float) -> None:
 
 def test_losses_are_read_now_and_then_where_it_takes_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     _, at_once = fit(Line(), toy_pairs())
-    monkeypatch.setitem(loop._UNREAD, "cpu", 7)
+    monkeypatch.setitem(losses._READ_INTERVAL_STEPS, "cpu", 7)
     _, later = fit(Line(), toy_pairs())
     assert later.history == at_once.history
     with pytest.raises(TrainingError, match="lower learning_rate"):
@@ -195,7 +195,7 @@ def test_a_later_run_draws_later_windows(monkeypatch: pytest.MonkeyPatch) -> Non
         steps.append(step)
         return draw_windows(n_images, step, *arguments)
 
-    monkeypatch.setattr(loop, "draw_windows", note)
+    monkeypatch.setattr(run, "draw_windows", note)
     _, record = fit(Line(), toy_pairs(), replace(PLAN, max_steps=5, first_step=100))
     assert steps == [100, 101, 102, 103, 104]
     assert record.steps == 105
@@ -209,11 +209,11 @@ def test_a_step_on_samples_has_the_loss_of_these_pixels(samples: int) -> None:
     network, expected = build(Line()), build(Line())
     network.samples_per_window = samples
     record = train(network, raws, srgbs, plan, CPU)
-    chosen = draw_windows(1, 0, plan, samples=samples).samples
+    chosen = draw_windows(1, 0, plan, samples_per_window=samples).samples
     assert chosen is not None
-    at = np.int64(chosen.flatten() * 64)
-    rendered = render(expected, torch.from_numpy(raws[0])).permute(1, 2, 0).reshape(-1, 3)[at]
-    error = (rendered - torch.from_numpy(srgbs[0].reshape(-1, 3)[at])).square().mean()
+    sample_index = np.int64(chosen.flatten() * 64)
+    rendered = render(expected, torch.from_numpy(raws[0])).permute(1, 2, 0).reshape(-1, 3)[sample_index]
+    error = (rendered - torch.from_numpy(srgbs[0].reshape(-1, 3)[sample_index])).square().mean()
     assert record.history[0]["loss"] == pytest.approx(float(error), rel=1e-4)
 
 

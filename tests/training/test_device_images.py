@@ -1,4 +1,4 @@
-"""Images as training holds them: in codes, exactly, and on the device while there is room."""
+"""Images as training holds them: in lossless codes, and on the device if they fit."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from ispfit.cache import cached
 from ispfit.codes import to_integer_codes
-from ispfit.datasets.cache import cached
 from ispfit.images import Image, ImageList, Shot
-from ispfit.training.resident import ResidentImages, decode
+from ispfit.training.device_images import DeviceImages, decode
 
 CPU, META = torch.device("cpu"), torch.device("meta")
 CODES = {8: 255, 16: 65535}
@@ -46,7 +46,7 @@ def test_a_cached_image_is_read_in_the_codes_of_its_file(tmp_path: Path, monkeyp
     monkeypatch.setenv("ISPFIT_CACHE", str(tmp_path / "cache"))
     (tmp_path / "shot").write_bytes(b"")
     source = cached(tmp_path / "shot", lambda path: image(bits), Shot())
-    tensor = ResidentImages(ImageList([source], "X", lambda path: image(bits)), CPU)[0]
+    tensor = DeviceImages(ImageList([source], "X", lambda path: image(bits)), CPU)[0]
     assert tensor.dtype == {8: torch.uint8, 16: torch.int16}[bits]
     np.testing.assert_array_equal(decode(tensor), image(bits))
 
@@ -54,18 +54,18 @@ def test_a_cached_image_is_read_in_the_codes_of_its_file(tmp_path: Path, monkeyp
 def test_on_a_cpu_an_array_is_not_copied_even_if_it_is_read_only() -> None:
     pixels = image(8)
     pixels.flags.writeable = False
-    tensor = ResidentImages([pixels], CPU)[0]
+    tensor = DeviceImages([pixels], CPU)[0]
     assert tensor.data_ptr() == pixels.ctypes.data
     np.testing.assert_array_equal(decode(tensor), pixels)
 
 
 def test_a_view_that_is_not_contiguous() -> None:
     pixels = image(16)[::-1, ::2]
-    np.testing.assert_array_equal(decode(ResidentImages([pixels], CPU)[0]), pixels)
+    np.testing.assert_array_equal(decode(DeviceImages([pixels], CPU)[0]), pixels)
 
 
 def test_another_device_gets_codes_and_keeps_as_many_as_it_has_room_for() -> None:
-    images = ResidentImages([image(8, 0), image(8, 1), image(16, 2)], META, room=2 * 5 * 7 * 3)
+    images = DeviceImages([image(8, 0), image(8, 1), image(16, 2)], META, max_bytes=2 * 5 * 7 * 3)
     first = [images[index] for index in range(3)]
     assert [tensor.dtype for tensor in first] == [torch.uint8, torch.uint8, torch.int16]
     assert {tensor.device for tensor in first} == {META}

@@ -18,7 +18,7 @@ from ispfit.datasets import make_camera_pairs
 from ispfit.errors import InputError, TrainingError
 from ispfit.io import write_linear, write_srgb
 from ispfit.pairs.table import write_pairs_csv
-from ispfit.training.ranks import Ranks, _Tied, joined_ranks
+from ispfit.training.distributed import Distributed, _AllParameters, joined_ranks
 
 SETTINGS = ["--direction=forward", "--learning-rate=0.003", "--jobs=1"]
 DYING = """
@@ -54,14 +54,14 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-UNREAD = """
+PENDING = """
 import sys
 from ispfit.cli import main
-from ispfit.training import loop
+from ispfit.training import losses
 from ispfit.training.checkpoint import Checkpoint
 
 Checkpoint.__init__.__defaults__ = (0.0,)
-loop._UNREAD["cpu"] = 7  # as if reading a loss took waiting
+losses._READ_INTERVAL_STEPS["cpu"] = 7  # as on a GPU
 main(sys.argv[1:])
 """
 
@@ -118,7 +118,7 @@ def test_two_processes_make_the_model_of_one(pairs: Path, tmp_path: Path, backbo
 def test_a_rank_that_dies_early_ends_the_run_with_the_same_message(
     pairs: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    """In its second step, before whose forward pass DistributedDataParallel exchanges something."""
+    """In its second step, in whose forward pass DistributedDataParallel communicates."""
     monkeypatch.setenv("CALLS", "1")
     script = tmp_path / "dying.py"
     script.write_text(DYING)
@@ -144,33 +144,34 @@ def test_a_rank_that_dies_ends_the_run_and_another_number_of_ranks_goes_on(pairs
 
 
 def test_a_checkpoint_of_one_process_is_gone_on_from_by_two_whose_losses_wait(pairs: Path, tmp_path: Path) -> None:
-    dying, unread = tmp_path / "dying.py", tmp_path / "unread.py"
+    dying, pending = tmp_path / "dying.py", tmp_path / "pending.py"
     dying.write_text(DYING)
-    unread.write_text(UNREAD)
+    pending.write_text(PENDING)
     arguments = ["--backbone=mlp", "--direction=forward", "--max-steps=20", "--learning-rate=0.003", "--jobs=1"]
     fit(pairs, tmp_path / "broken.ispfit", *arguments, script=dying)
-    assert "Resuming from" in fit(pairs, tmp_path / "broken.ispfit", *arguments, processes=2, script=unread)
+    assert "Resuming from" in fit(pairs, tmp_path / "broken.ispfit", *arguments, processes=2, script=pending)
     fit(pairs, tmp_path / "whole.ispfit", *arguments)
     assert_same(tmp_path / "whole.ispfit", tmp_path / "broken.ispfit", 20e-6)
 
 
-def test_alone_nothing_is_exchanged() -> None:
-    with joined_ranks() as ranks:
-        assert ranks == Ranks(0, 1)
-        assert ranks.leads
-        assert ranks.total(1.5, 2) == [1.5, 2]
-        assert ranks.any(True)
-        assert not ranks.any(False)
-        ranks.check_same({"seed": 0})
-        assert ranks.shared({"weights": 1}) == {"weights": 1}
-        assert ranks.cores() is None
-        with ranks.one_before_others():
+def test_alone_nothing_is_communicated() -> None:
+    with joined_ranks() as alone:
+        assert alone == Distributed(0, 1)
+        assert alone.is_main
+        assert alone.all_reduce(1.5, 2) == [1.5, 2]
+        assert alone.any(True)
+        assert not alone.any(False)
+        alone.barrier()
+        alone.check_same({"seed": 0})
+        assert alone.broadcast({"weights": 1}) == {"weights": 1}
+        assert alone.n_cores() is None
+        with alone.main_process_first():
             pass
 
 
 def test_each_process_needs_an_image_of_a_batch() -> None:
-    with pytest.raises(InputError, match=r"batch_size: expected an image for each of the 4 processes.*got 3"):
-        Ranks(1, 4).check_batch(3)
+    with pytest.raises(InputError, match="batch_size: expected at least one image for each of the 4 processes, got 3"):
+        Distributed(1, 4).check_batch_size(3)
 
 
 def test_a_weight_that_takes_no_part_gets_no_gradient_rather_than_none() -> None:
@@ -186,7 +187,7 @@ def test_a_weight_that_takes_no_part_gets_no_gradient_rather_than_none() -> None
             return factor * self.used
 
     module = Half()
-    output = _Tied(module)(2.0)
+    output = _AllParameters(module)(2.0)
     assert output.tolist() == [6.0, 6.0]
     output.sum().backward()
     assert [weight.grad is not None and weight.grad.tolist() for weight in module.parameters()] == [
@@ -199,8 +200,8 @@ def test_a_weight_that_takes_no_part_gets_no_gradient_rather_than_none() -> None
 @pytest.mark.parametrize(
     ("text", "kind"), [("in the skip connection", RuntimeError), ("[gloo] Connection closed", TrainingError)]
 )
-def test_only_an_error_of_the_exchange_is_laid_at_another_process_s_door(text: str, kind: type[Exception]) -> None:
-    with pytest.raises(RuntimeError) as caught, Ranks(0, 2).exchanging():
+def test_only_a_communication_error_is_blamed_on_another_process(text: str, kind: type[Exception]) -> None:
+    with pytest.raises(RuntimeError) as caught, Distributed(0, 2).communication():
         raise RuntimeError(text)
     assert type(caught.value) is kind
 
@@ -211,4 +212,4 @@ def test_processes_with_different_data_are_told_so(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(torch.distributed, "all_gather_object", gather)
     with pytest.raises(TrainingError, match="ranks 0 and 1 differ in data; give every process the same pairs"):
-        Ranks(0, 2).check_same({"seed": 0, "data": "a"})
+        Distributed(0, 2).check_same({"seed": 0, "data": "a"})
