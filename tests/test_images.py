@@ -14,7 +14,17 @@ from sklearn.model_selection import KFold
 from sklearn.utils import _safe_indexing
 
 from ispfit.errors import InputError
-from ispfit.images import Image, ImageList, ImageSource, Shot, check_image, check_images
+from ispfit.images import (
+    Image,
+    ImageList,
+    ImageSource,
+    Shot,
+    check_image,
+    check_images,
+    codes_of,
+    merge_shots,
+    shots_of,
+)
 
 SHOT = Shot(name="a", make="Nikon", model="D600", iso=400, white_balance=(2.0, 1.0, 1.5))
 
@@ -68,6 +78,13 @@ def test_a_camera_is_make_and_model_once(make: str | None, model: str | None, ca
 )
 def test_the_shot_travels_with_the_image(change: Any) -> None:
     assert change(make()).shot == SHOT
+
+
+def test_shots_are_merged_and_listed_without_reading() -> None:
+    merged = merge_shots(Shot(name="b", scene="lake"), SHOT)
+    assert merged == Shot("b", "Nikon", "D600", 400, None, (2.0, 1.0, 1.5), "lake")
+    images = [make(), "a.dng", np.zeros((2, 2, 3), np.float32)]
+    assert shots_of(images) == shots_of(ImageList(images, "X", never_read)) == [SHOT, Shot(), Shot()]
 
 
 def test_a_pickle_keeps_the_pixels() -> None:
@@ -221,6 +238,13 @@ def test_a_source_is_checked_when_it_is_read() -> None:
     images = check_images([LazyImage(np.asarray(make()) * 3)], "X", never_read)
     with pytest.raises(InputError, match=r"X\[0\]: expected values in \[0, 1\]"):
         images[0]
+
+
+def test_the_codes_of_a_source_are_optional() -> None:
+    source = LazyImage(np.asarray(make()))
+    assert codes_of(source) is codes_of(make()) is codes_of("a.dng") is None
+    source.codes = np.zeros((6, 8, 3), np.uint8)  # type: ignore[attr-defined]
+    assert codes_of(source) is source.codes  # type: ignore[attr-defined]
 
 
 def test_a_slice_of_a_list_is_a_list() -> None:

@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks see a fit: its directions, and the stretches of training between two evaluations."""
+"""scikit-learn's callbacks see a fit, its directions, and the intervals of training between two evaluations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STEPS = 8
 
 
 class Recorder:
-    """Notes what is begun and ended, and ends a stretch's direction where `stop` says so."""
+    """Notes which tasks begin and end, and stops a direction at the end of its interval number `stop`."""
 
     def __init__(self, stop: int | None = None) -> None:
         self.notes: list[tuple[str, str]] = []
@@ -77,6 +77,14 @@ def test_a_callback_can_end_the_training_of_a_direction(pairs: Any) -> None:
     for record in fitted.records_.values():
         assert record.steps == 3
         assert record.stopped_early
+
+
+def test_the_tasks_all_end_if_patience_ends_the_training(pairs: Any) -> None:
+    recorder = Recorder()
+    model(max_steps=40, learning_rate=1e-30, validation_fraction=0.5).set_callbacks(recorder).fit(*pairs)
+    begun, ended = ([name for kind, name in recorder.notes if kind == which] for which in ("begin", "end"))
+    assert begun.count("evaluation") == ended.count("evaluation") < 80
+    assert sorted(begun) == sorted(ended)
 
 
 def test_callbacks_end_though_the_fit_fails(pairs: Any) -> None:

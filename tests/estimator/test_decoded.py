@@ -1,4 +1,4 @@
-"""Files that were decoded stay in memory for a while."""
+"""The cache of decoded files."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""`ISPModel`: what it learns, what it renders, and how it goes on."""
+"""`ISPModel`: fitting, warm starts, rendering, scores, checkpoints."""
 
 from __future__ import annotations
 
 import pickle
 import re
 import signal
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,15 @@ def test_an_invertible_network_serves_both_directions() -> None:
     assert set(model.records_) == {"forward"}
     assert psnr_scorer(model, X, Y) > 40
     assert inverse_psnr_scorer(model, X, Y) > 40
+
+
+def test_networks_that_were_trained_elsewhere_make_a_fitted_model(fitted: ISPModel) -> None:
+    X, _ = toy_pairs(1)
+    networks = {name: network.train() for name, network in deepcopy(fitted.networks_).items()}
+    model = ISPModel(device="cpu").set_fitted(fitted.backbone_, networks, fitted.records_)
+    assert not any(network.training for network in model.networks_.values())
+    assert model.camera_ is None
+    np.testing.assert_array_equal(model.transform(X)[0], fitted.transform(X)[0])
 
 
 def test_bf16_works_on_a_cpu() -> None:

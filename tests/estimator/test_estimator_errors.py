@@ -1,4 +1,4 @@
-"""What `ISPModel` says to input that is none."""
+"""Error messages of `ISPModel` for invalid input."""
 
 from __future__ import annotations
 

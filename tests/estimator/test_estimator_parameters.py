@@ -92,6 +92,7 @@ def test_a_backbone_is_a_name_or_an_object(backbone: Any) -> None:
         ({"max_steps": -1}, "max_steps: expected a whole number >= 0, got -1."),
         ({"learning_rate": 0}, "learning_rate: expected a number > 0, got 0."),
         ({"batch_size": 2.5}, "batch_size: expected a whole number >= 1, got 2.5."),
+        ({"random_state": -1}, "random_state: expected a whole number >= 0, got -1."),
         ({"device": "toaster"}, "device: 'toaster' cannot be used here"),
         ({"precision": "fp8"}, "precision: expected 'auto', 'fp32', 'bf16' or 'fp16', got 'fp8'."),
     ],

@@ -1,4 +1,4 @@
-"""Model files: exact, safe to open, and clear about what they are not."""
+"""Model files are exact and safe to open, and other files are refused."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 class Trap:
-    """Makes a folder where it is unpickled."""
+    """Makes a folder when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -297,6 +297,9 @@ def test_a_backbone_that_nobody_registered_can_be_saved_and_loaded_once_it_is(
         ({"backbone": {"name": "mlp"}}, "TypeError"),
         ({"backbone": 3}, "TypeError"),
         ({"directions": 3}, "TypeError"),
+        ({"directions": []}, "TypeError: its metadata lacks directions, parameters or records"),
+        ({"records": 3}, "TypeError: its metadata lacks directions, parameters or records"),
+        ({"records": {"forward": {"steps": 3}}}, "TypeError: .*'n_train'"),
     ],
 )
 def test_weights_that_do_not_fit_are_told(file: Path, tmp_path: Path, changes: Any, reason: str) -> None:

@@ -184,6 +184,8 @@ def test_a_scorer_of_a_pipeline_says_that_it_needs_images(pairs: Pairs) -> None:
     pipeline = make_pipeline(Exposure(), tiny()).fit(*pairs)
     with pytest.raises(ispfit.errors.InputError, match=r"needs images, got paths; read them by ispfit\.read_srgb"):
         psnr_scorer(pipeline, pairs[0], ["shot.png"] * 6)
+    with pytest.raises(ispfit.errors.InputError, match=r"X: .* needs images, got paths; read them by ispfit\.read_raw"):
+        inverse_psnr_scorer(pipeline, ["shot.dng"] * 6, pairs[1])
 
 
 def test_nested_parameters_survive_clone() -> None:
