@@ -56,3 +56,9 @@ def test_the_public_surface_is_sorted_and_complete() -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'ispfit' has no attribute 'nothing'"):
         ispfit.nothing  # type: ignore[attr-defined]
+
+
+def test_the_former_name_of_formats_works() -> None:
+    from ispfit.published import read_nus_model
+
+    assert read_nus_model is ispfit.formats.read_nus_model
