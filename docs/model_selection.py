@@ -1,8 +1,8 @@
-"""The example of model-selection.md: a search over two parameters, three folds, both directions scored.
+"""The example of model-selection.md: a search over two parameters with three folds, scored in both directions.
 
-    python docs/model_selection.py [output folder]
+    python docs/model_selection.py [OUTPUT_FOLDER]
 
-Makes the data of `make demo` (or takes it, where it lies in ./demo/roll), and writes model-selection.csv and .png.
+Make the data of `make demo`, or use ./demo/roll if it exists, and write model-selection.csv and model-selection.png.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def main() -> None:
     roll = Path("demo/roll")
     if not roll.is_dir():
         make_camera_roll(roll, SHOTS, image_size=(2 * SIDE, 3 * SIDE), random_state=0)
-    X, Y = zip(*(read_pair(raw, srgb, size=SIDE) for raw, srgb in match_files(roll)), strict=True)
+    files = match_files(roll)  # the virtual camera's raw and JPEG share one pixel grid: no need to register them
+    X, Y = zip(*(read_pair(raw, srgb, size=SIDE, register=False) for raw, srgb in files), strict=True)
 
     model = ISPModel(
         HistPyramid(channels=32),
@@ -52,7 +53,7 @@ def main() -> None:
 
 
 def write_table(results: dict, path: Path) -> list[dict]:
-    """One row a candidate: mean and standard error over the folds, of each direction."""
+    """Write one row per candidate: mean and standard error over the folds for each direction, in dB."""
     rows = []
     for index, parameters in enumerate(results["params"]):
         row = dict(parameters)
@@ -68,7 +69,7 @@ def write_table(results: dict, path: Path) -> list[dict]:
 
 
 def draw(rows: list[dict], path: Path) -> None:
-    """PSNR over the number of bins, a line for each learning rate, a panel for each direction."""
+    """Plot PSNR over the number of bins: one line per learning rate, one panel per direction."""
     figure, panels = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
     for panel, (name, title) in zip(panels, {"forward": "raw to sRGB", "inverse": "sRGB to raw"}.items(), strict=True):
         for rate in sorted({row["learning_rate"] for row in rows}):
@@ -82,7 +83,7 @@ def draw(rows: list[dict], path: Path) -> None:
                 capsize=3,
                 label=f"learning rate {rate:g}",
             )
-        panel.set(title=title, xlabel="bins a channel", ylabel="PSNR on left-out shots, dB", xticks=bins)
+        panel.set(title=title, xlabel="bins per channel", ylabel="PSNR on left-out shots, dB", xticks=bins)
     panels[0].legend()
     figure.savefig(path, dpi=100)
 
