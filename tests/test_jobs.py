@@ -43,22 +43,22 @@ def make(tmp_path: Path) -> Make:
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_results_and_failures_are_in_the_order_of_the_items(make: Make, jobs: int) -> None:
-    outcome = run_jobs(size, make("a", "bad", "ccc", "bad", "eeeee"), jobs=jobs)
+    outcome = run_jobs(size, make("a", "bad", "ccc", "bad", "eeeee"), n_jobs=jobs)
     assert outcome.results == [1, 3, 5]
     assert [failure[-10:] for failure in outcome.failures] == ["1: is bad.", "3: is bad."]
 
 
 def test_a_crash_of_a_native_decoder_costs_one_file(make: Make) -> None:
     paths = make("a", "crash", "ccc", "crash", "bad", "ffffff")
-    outcome = run_jobs(size, paths, jobs=2)
+    outcome = run_jobs(size, paths, n_jobs=2)
     assert outcome.results == [1, 3, 6]
     assert [failure.split(":")[0] for failure in outcome.failures] == [str(paths[index]) for index in (1, 3, 4)]
     assert "1: crashed its decoder, or ran out of memory; the file is damaged" in outcome.failures[0]
 
 
 def test_a_hang_costs_one_file(make: Make) -> None:
-    run_jobs(size, make("a", "a"), jobs=2)  # starts the workers, outside of the limit
-    outcome = run_jobs(size, make("hang", "bb", "ccc"), jobs=2, time_limit=4)
+    run_jobs(size, make("a", "a"), n_jobs=2)  # starts the workers, outside of the limit
+    outcome = run_jobs(size, make("hang", "bb", "ccc"), n_jobs=2, time_limit=4)
     assert outcome.results == [2, 3]
     assert len(outcome.failures) == 1
     assert outcome.failures[0].endswith("0: took longer than 4 s; it was given up.")
@@ -66,8 +66,8 @@ def test_a_hang_costs_one_file(make: Make) -> None:
 
 def test_a_defect_of_the_program_is_not_blamed_on_a_file(make: Make) -> None:
     with pytest.raises(ZeroDivisionError, match="a defect of the program"):
-        run_jobs(size, make("a", "defect"), jobs=1)
-    assert run_jobs(size, make("aa"), jobs=1).results == [2]
+        run_jobs(size, make("a", "defect"), n_jobs=1)
+    assert run_jobs(size, make("aa"), n_jobs=1).results == [2]
 
 
 def test_nothing_to_do() -> None:
@@ -85,4 +85,4 @@ def grow(number: int) -> int:
 
 
 def test_a_worker_that_grows_is_replaced_and_nothing_hangs() -> None:
-    assert run_jobs(grow, range(5), jobs=1, time_limit=60).results == [0, 1, 2, 3, 4]
+    assert run_jobs(grow, range(5), n_jobs=1, time_limit=60).results == [0, 1, 2, 3, 4]

@@ -31,7 +31,7 @@ def roll(folder: Path, camera: VirtualCamera, arguments: argparse.Namespace, len
     options = {"image_size": IMAGE, "camera": camera, "lens": lens, "jpeg_scale": scale, "random_state": 0}
     make_camera_roll(folder / "card", arguments.shots, **options)
     started = time.monotonic()
-    report = make_pairs(folder / "card", folder / "pairs", size=arguments.size, jobs=arguments.jobs)
+    report = make_pairs(folder / "card", folder / "pairs", size=arguments.size, n_jobs=arguments.jobs)
     reasons = "; ".join(sorted({row["reason"] for row in report.rejected}))
     took = (time.monotonic() - started) / arguments.shots
     print(f"  {len(report.pairs)} pairs, {len(report.rejected)} rejected, {took:.1f} s each; {reasons}", flush=True)

@@ -1,37 +1,50 @@
-"""What the commands share: exit codes, options, pairs, and work on many files."""
+"""What the commands share: exit codes, the loading of pairs, failures, tables."""
 
 from __future__ import annotations
 
 import json
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
-
-from ispfit.errors import FileError, InputWarning, PairWarning
-from ispfit.jobs import run_jobs
 
 __all__ = [
     "DONE",
     "FAILED",
     "STOPPED",
     "UNUSABLE",
-    "load_any_pairs",
+    "LeftOut",
+    "load_for_command",
     "print_json",
+    "psnr_table",
     "report_failures",
+    "report_left_out",
     "table",
     "warnings_as_notes",
 ]
 
 DONE, FAILED, UNUSABLE, STOPPED = 0, 1, 2, 130
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+_REJECTIONS_SHOWN = 10
+
+
+@dataclass
+class LeftOut:
+    """The pairs that a command did not use, a sentence each.
+
+    Parameters
+    ----------
+    failed : pairs with a file that cannot be read.
+    rejected : pairs whose two images cannot be registered.
+    """
+
+    failed: list[str] = field(default_factory=list)
+    rejected: list[str] = field(default_factory=list)
 
 
 def report_failures(failures: Sequence[str], total: int) -> int:
@@ -44,59 +57,67 @@ def report_failures(failures: Sequence[str], total: int) -> int:
     return FAILED
 
 
+def report_left_out(left_out: LeftOut, n_used: int) -> int:
+    """List the pairs that were not used on the standard error and return the exit code; a rejection is no failure."""
+    total = n_used + len(left_out.failed) + len(left_out.rejected)
+    if left_out.rejected:
+        click.echo(f"{len(left_out.rejected)} of {total} pairs rejected:", err=True)
+        for sentence in left_out.rejected[:_REJECTIONS_SHOWN]:
+            click.echo(f"  {sentence}", err=True)
+        if len(left_out.rejected) > _REJECTIONS_SHOWN:
+            click.echo(f"  ... and {len(left_out.rejected) - _REJECTIONS_SHOWN} more", err=True)
+    return report_failures(left_out.failed, total)
+
+
 @contextmanager
-def warnings_as_notes() -> Iterator[list[str]]:
-    """Collect the pairs that were left out; print what else is said of inputs, without line numbers."""
-    left_out: list[str] = []
+def warnings_as_notes() -> Iterator[LeftOut]:
+    """Collect the pairs that are left out; print other warnings about inputs once each, without line numbers."""
+    from ispfit.errors import InputWarning, PairWarning, RejectionWarning
+
+    left_out = LeftOut()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", InputWarning)
         yield left_out
+    notes = {}
     for warning in caught:
-        if issubclass(warning.category, PairWarning):
-            left_out.append(str(warning.message))
+        if issubclass(warning.category, RejectionWarning):
+            left_out.rejected.append(str(warning.message))
+        elif issubclass(warning.category, PairWarning):
+            left_out.failed.append(str(warning.message))
         elif issubclass(warning.category, InputWarning):
-            click.echo(f"Note: {warning.message}", err=True)
+            notes[str(warning.message)] = True
         else:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    for note in notes:
+        click.echo(f"Note: {note}", err=True)
 
 
-def load_any_pairs(
-    paths: Sequence[Path], split: str | None, size: int | None, crop: tuple[float, ...] | None, jobs: int | None
-) -> tuple[list[Any], list[Any], list[str]]:
-    """Pairs from a ``pairs.csv`` (or its folder), or from RAW files with their JPEGs; and what could not be read."""
+def load_for_command(
+    paths: Sequence[Path],
+    split: str | Sequence[str] | None,
+    *,
+    size: int,
+    full_size: bool,
+    crop: tuple[float, ...] | None,
+    no_register: bool,
+    jobs: int | None,
+) -> tuple[list[Any], list[Any], LeftOut]:
+    """Load pairs as the options of `ispfit.cli.options.reading_options` say; and what was left out."""
     from ispfit.datasets import load_pairs
-    from ispfit.pairs.match import crop_fraction, match_files
+    from ispfit.resize import crop_fraction
 
-    if len(paths) == 1 and (paths[0].suffix.lower() == ".csv" or (paths[0] / "pairs.csv").exists()):
-        with warnings_as_notes() as failures:
-            X, Y = load_pairs(paths[0], split, lazy=crop is None)
-    else:
-        if split is not None:
-            raise FileError(f"{paths[0]}: --split needs a pairs.csv; a folder of RAW files has no splits.")
-        outcome = run_jobs(
-            _PairReader(size), match_files(paths), jobs=jobs, label="reading", unit="pair", describe=_first
+    with warnings_as_notes() as left_out:
+        X, Y = load_pairs(
+            paths,
+            split,
+            lazy=crop is None,
+            size=None if full_size else size,
+            register=not no_register,
+            n_jobs=jobs,
         )
-        failures = outcome.failures
-        if not outcome.results:
-            raise FileError("\n".join([f"{paths[0]}: none of the pairs can be read.", *failures]))
-        X, Y = ([pair[side] for pair in outcome.results] for side in (0, 1))
     if crop is not None:
-        X, Y = ([crop_fraction(image, crop) for image in side] for side in (X, Y))
-    return X, Y, failures
-
-
-@dataclass(frozen=True)
-class _PairReader:
-    size: int | None
-
-    def __call__(self, pair: tuple[Path, Path]) -> tuple[Any, Any]:
-        from ispfit.pairs.match import read_pair
-
-        return read_pair(*pair, self.size)
-
-
-def _first(pair: tuple[Path, Path]) -> str:
-    return str(pair[0])
+        X, Y = [crop_fraction(image, crop) for image in X], [crop_fraction(image, crop) for image in Y]
+    return X, Y, left_out
 
 
 def print_json(data: Any) -> None:
@@ -115,3 +136,19 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         )
         for line in lines
     )
+
+
+def psnr_table(title: str, values: Mapping[str, Sequence[float]]) -> str:
+    """The PSNR of test shots as a table: mean, median, min and max in dB, as in Table 1 of the paper.
+
+    Parameters
+    ----------
+    title : head of the first column.
+    values : a PSNR for each shot, by the label of the row.
+    """
+    from ispfit.metrics import psnr_summary
+
+    rows = [
+        [label, *(f"{value:.2f}" for value in asdict(psnr_summary(psnrs)).values())] for label, psnrs in values.items()
+    ]
+    return table((title, "mean", "median", "min", "max"), rows)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ispfit.cli.common import DONE, load_any_pairs, print_json, report_failures
+from ispfit.cli.common import DONE, LeftOut, load_for_command, print_json, report_left_out
 from ispfit.cli.options import (
     device_options,
     json_option,
@@ -65,8 +66,8 @@ def fit(
     split: str | None,
     size: int,
     full_size: bool,
-    crop: tuple[float, ...] | None,
     no_register: bool,
+    crop: tuple[float, ...] | None,
     jobs: int | None,
     seed: int,
     overwrite: bool,
@@ -77,7 +78,9 @@ def fit(
     """Fit a camera model to PAIRS and write it to a file.
 
     PAIRS is a pairs.csv or its folder, or RAW files and folders of them. A RAW file is paired with the JPEG of the same
-    name, or with its embedded JPEG if there is none. A stopped run resumes from its checkpoint, OUTPUT.checkpoint.
+    name, or with its embedded JPEG if there is none, and registered with it. If a pairs.csv has a split "validation",
+    training stops early by it, and the split "test" is left out, unless --split asks for another split. A stopped run
+    resumes from its checkpoint, OUTPUT.checkpoint.
     Processes started by torchrun share each training step; each uses its own GPU if there are GPUs.
     """
     from ispfit import ISPModel, get_backbone
@@ -87,28 +90,69 @@ def fit(
     family = get_backbone(backbone)()
     family.set_params(**known_settings(parse_settings(settings), family.get_params(), backbone))
     checkpoint = output.with_name(output.name + ".checkpoint")
-    with joined_ranks() as ranks:
-        with ranks.one_before_others():  # the first of a machine decodes into the cache, the others find it there
-            X, Y, failures = load_any_pairs(pairs, split, None if full_size else size, crop, jobs or ranks.cores())
-        if restart and ranks.leads:
+    with joined_ranks() as processes:
+        with processes.main_process_first():  # the first of each machine fills the cache for the others
+            reading = {"size": size, "full_size": full_size, "no_register": no_register, "crop": crop}
+            data = _load(pairs, split, jobs=jobs or processes.n_cores(), **reading)
+        if restart and processes.is_main:
             shutil.rmtree(checkpoint, ignore_errors=True)
-        if ranks.leads and checkpoint.exists():
+        if processes.is_main and checkpoint.exists():
             click.echo(f"Resuming from {checkpoint}; use --restart to start from the first step.", err=True)
-        ranks.any(False)  # all wait until the old checkpoint is gone
-        model = ISPModel(family, random_state=seed, verbose=int(ranks.leads), **parameters)
-        model.fit(X, Y, checkpoint=checkpoint)
-        if not ranks.leads:
+        processes.barrier()  # until the old checkpoint is gone
+        model = ISPModel(family, random_state=seed, verbose=int(processes.is_main), **parameters)
+        model.fit(data.X, data.Y, validation=data.validation, checkpoint=checkpoint)
+        if not processes.is_main:
             return DONE
         model.save(output)
         shutil.rmtree(checkpoint, ignore_errors=True)
-    records = {direction: record.as_dict() for direction, record in model.records_.items()}
+    records = {direction: asdict(record) for direction, record in model.records_.items()}
     if as_json:
-        print_json({"model": str(output), "camera": model.camera_, "records": records, "failures": failures})
+        left_out = {"failures": data.left_out.failed, "rejected": data.left_out.rejected}
+        print_json({"model": str(output), "camera": model.camera_, "records": records} | left_out)
     else:
         for direction, record in model.records_.items():
             click.echo(f"{direction}: {_describe(record)}")
         click.echo(f"{output}")
-    return report_failures(failures, len(X) + len(failures))
+    return report_left_out(data.left_out, data.n_pairs)
+
+
+@dataclass(frozen=True)
+class _Data:
+    """What a model is fitted to.
+
+    Parameters
+    ----------
+    X, Y : pairs to train on.
+    validation : pairs to stop early by, as a tuple of two lists; None if the pairs have no such split.
+    left_out : pairs that cannot be used.
+    """
+
+    X: list[Any]
+    Y: list[Any]
+    validation: tuple[list[Any], list[Any]] | None
+    left_out: LeftOut
+
+    @property
+    def n_pairs(self) -> int:
+        return len(self.X) + (len(self.validation[0]) if self.validation else 0)
+
+
+def _load(pairs: tuple[Path, ...], split: str | None, **reading: Any) -> _Data:
+    """Load the pairs of `split`. Without `split`, leave out those for the test and set apart those for validation."""
+    from ispfit.datasets import list_splits
+
+    splits = list_splits(pairs)
+    chosen: str | list[str] | None = split
+    if split is None and splits:
+        chosen = [name for name in splits if name not in ("test", "validation")]
+        if "test" in splits:
+            click.echo(f"leaving out {_count(splits['test'], 'pair')} of the split 'test'", err=True)
+    X, Y, left_out = load_for_command(pairs, chosen, **reading)
+    if "validation" not in splits or split not in (None, "train"):
+        return _Data(X, Y, None, left_out)
+    *validation, others = load_for_command(pairs, "validation", **reading)
+    left_out = LeftOut(left_out.failed + others.failed, left_out.rejected + others.rejected)
+    return _Data(X, Y, (validation[0], validation[1]), left_out)
 
 
 def _check_output(output: Path, overwrite: bool) -> None:

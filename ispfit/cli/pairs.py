@@ -3,54 +3,87 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ispfit.cli.common import print_json, report_failures, table
+from ispfit.cli.common import LeftOut, print_json, report_left_out, table
+from ispfit.cli.options import jobs_option, json_option, size_options
+
+if TYPE_CHECKING:
+    from ispfit.pairs import PairsReport
 
 __all__ = ["pairs"]
 
 
 @click.command()
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The folder to write to.")
-@click.option("--size", type=click.IntRange(16), default=512, show_default=True, help="Of the pairs, pixels, square.")
-@click.option("--full-size", is_flag=True, help="Keep the resolution of the files.")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Write the pairs to this folder.")
+@size_options
 @click.option(
     "--max-residual",
     type=click.FloatRange(0),
     default=0.05,
     show_default=True,
-    help="Expected error of the registration, px rms at 768 px.",
+    help="Reject a pair if the expected error of its registration is larger, in pixels (rms, at 768 pixels).",
 )
 @click.option(
     "--min-overlap",
     type=click.FloatRange(0, 1),
     default=0.5,
     show_default=True,
-    help="Share of the picture in the RAW.",
+    help="Reject a pair if the RAW shows less than this share of the picture.",
 )
-@click.option("--camera", metavar="TEXT", help="Take only shots whose make and model contain this.")
-@click.option("--style", metavar="TEXT", help="Take only shots whose picture style contains this.")
-@click.option("--white-balance", nargs=3, type=float, metavar="R G B", help="Gains for all files instead of their own.")
-@click.option("--n-test", type=click.IntRange(0), default=50, show_default=True, help="Shots to test with, at most.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the splits.")
-@click.option("--jobs", type=click.IntRange(1), help="Processes.  [default: one a core]")
-@click.option("--time-limit", type=click.FloatRange(1), default=600, show_default=True, help="Seconds a shot may take.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
+@click.option("--camera", metavar="TEXT", help="Take only shots whose make and model contain this text.")
+@click.option("--style", metavar="TEXT", help="Take only shots whose picture style contains this text.")
+@click.option(
+    "--white-balance", nargs=3, type=float, metavar="R G B", help="Apply these gains instead of those in the RAW files."
+)
+@click.option(
+    "--n-test",
+    type=click.IntRange(0),
+    default=50,
+    show_default=True,
+    help="Keep at most this number of shots per camera and style for the test split, and at most one in five.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed the choice of the splits.")
+@jobs_option("Make pairs in this number of processes.")
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(1),
+    default=600,
+    show_default=True,
+    help="Give up a shot after this number of seconds.",
+)
+@json_option("Print what was done as JSON.")
 def pairs(
-    folders: tuple[Path, ...], output: Path, size: int, full_size: bool, seed: int, as_json: bool, **options: Any
+    folders: tuple[Path, ...],
+    output: Path,
+    size: int,
+    full_size: bool,
+    no_register: bool,
+    seed: int,
+    jobs: int | None,
+    as_json: bool,
+    **options: Any,
 ) -> int:
     """Make registered pairs of the RAW files and pictures in FOLDERS.
 
-    A picture belongs to the RAW file of the same name; where there is none, the JPEG embedded in the RAW is taken. The
-    output folder is what `ispfit fit` takes. A run that was stopped goes on where it was.
+    A picture belongs to the RAW file of the same name. A RAW file without a picture is paired with its embedded JPEG.
+    `ispfit fit` takes the output folder. A run that was stopped resumes if the command is repeated.
     """
     from ispfit.pairs import make_pairs
-    from ispfit.pairs.make import summary
+    from ispfit.pairs.record import left_out
 
-    report = make_pairs(folders, output, size=None if full_size else size, random_state=seed, **options)
+    report = make_pairs(
+        folders,
+        output,
+        size=None if full_size else size,
+        register=not no_register,
+        random_state=seed,
+        n_jobs=jobs,
+        **options,
+    )
     if as_json:
         print_json(
             {
@@ -62,15 +95,17 @@ def pairs(
             }
         )
     else:
-        groups = summary(report)
-        rows = [[name, *map(str, splits.values()), str(report.tables[name])] for name, splits in groups]
-        if rows:
-            click.echo(table(("camera and style", *groups[0][1], "table"), rows))
-        kept = f" ({report.n_kept} from before)" if report.n_kept else ""
-        click.echo(f"{len(report.pairs)} pairs, {len(report.rejected)} rejected{kept}")
-        click.echo(
-            "\n".join(f"  {row['name']}: {row['reason']}" for row in report.rejected[:10]), nl=bool(report.rejected)
-        )
-        click.echo(f"look at {output / 'contact.png'}")
-    total = len(report.pairs) + len(report.rejected) + len(report.failures)
-    return report_failures(report.failures, total)
+        _print_summary(report)
+    rejected = [left_out(row["name"], row["reason"]) for row in report.rejected]
+    return report_left_out(LeftOut(report.failures, rejected), len(report.pairs))
+
+
+def _print_summary(report: PairsReport) -> None:
+    sizes = report.split_sizes()
+    if sizes:
+        rows = [[name, *map(str, each.values()), str(report.tables[name])] for name, each in sizes.items()]
+        click.echo(table(("camera and style", *next(iter(sizes.values())), "table"), rows))
+    kept = f" ({report.n_kept} from an earlier run)" if report.n_kept else ""
+    click.echo(f"{len(report.pairs)} pairs, {len(report.rejected)} rejected{kept}")
+    if report.pairs or report.rejected:
+        click.echo(f"look at {report.folder / 'contact.png'}")

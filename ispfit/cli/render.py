@@ -116,7 +116,7 @@ def _convert(
     work = _Conversion(model, device, precision, direction, reading | {"size": size}, writing)
     label = "rendering" if direction == "forward" else "derendering"
     with _cluster(cluster):
-        outcome = run_jobs(work, todo, jobs=jobs, label=label, describe=lambda job: str(job[0]))
+        outcome = run_jobs(work, todo, n_jobs=jobs, label=label, describe=lambda job: str(job[0]))
     if as_json:
         print_json(
             {

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 _HOME = {
     "list_datasets": "datasets.named",
+    "list_splits": "datasets.load",
     "load_dataset": "datasets.named",
     "load_pairs": "datasets.load",
     "make_camera_pairs": "synthetic",
     "make_camera_roll": "synthetic",
 }
 
-__all__ = ["list_datasets", "load_dataset", "load_pairs", "make_camera_pairs", "make_camera_roll"]
+__all__ = ["list_datasets", "list_splits", "load_dataset", "load_pairs", "make_camera_pairs", "make_camera_roll"]
 
 if TYPE_CHECKING:
-    from ispfit.datasets.load import load_pairs
+    from ispfit.datasets.load import list_splits, load_pairs
     from ispfit.datasets.named import list_datasets, load_dataset
     from ispfit.synthetic import make_camera_pairs, make_camera_roll
 

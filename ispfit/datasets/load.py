@@ -1,124 +1,183 @@
-"""Pairs from a folder with a ``pairs.csv``."""
+"""Load pairs: those of a ``pairs.csv``, or those of RAW files and the camera's pictures."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from tqdm import tqdm
 
-from ispfit.datasets.cache import CachedImage, cached
-from ispfit.errors import FileError, InputError, PairWarning
-from ispfit.files import file_fingerprint
+from ispfit.cache import CachedImage, cached
+from ispfit.errors import FileError, InputError, InputWarning, PairWarning, RejectionWarning
 from ispfit.images import Image, Shot, merge_shots
 from ispfit.io import read_raw, read_srgb
-from ispfit.pairs.match import match_files, read_pair
+from ispfit.jobs import run_jobs
+from ispfit.pairs.lookalikes import group_lookalikes
+from ispfit.pairs.match import match_files
+from ispfit.pairs.read import PairSettings, PreparedPair, in_memory, prepare_pair
+from ispfit.pairs.record import left_out
 from ispfit.pairs.table import PairRow, read_pairs_csv
+from ispfit.resize import Size, check_size
 
-__all__ = ["list_rows", "load_pairs"]
+__all__ = ["Paths", "list_rows", "list_splits", "load_pairs"]
 
+Paths: TypeAlias = str | PathLike[str] | Sequence[str | PathLike[str]]
 
-@dataclass(frozen=True)
-class _Side:
-    """Reads the raw (0) or the srgb (1) of a camera's files."""
+_Pair: TypeAlias = tuple[Image | CachedImage, Image | CachedImage]
 
-    raw: Path
-    srgb: Path
-    size: int | None
-    side: int
-
-    @property
-    def stamp(self) -> str:
-        """What the image depends on: both files, since one is fitted to the other."""
-        return f"pair {file_fingerprint(self.raw)} {file_fingerprint(self.srgb)} {self.size} {self.side}"
-
-    def __call__(self, path: Path) -> Image:
-        return _read_pair(self.raw, self.srgb, self.size, self.stamp.rsplit(" ", 1)[0])[self.side]
-
-
-def _readers(row: PairRow, size: int | None) -> list[tuple[Path, Callable[[Path], Image]]]:
-    """Each of the two files, and what reads it."""
-    if row.made:
-        return [(row.raw, read_raw), (row.srgb, read_srgb)]
-    return [(path, _Side(row.raw, row.srgb, size, side)) for side, path in enumerate((row.raw, row.srgb))]
-
-
-@lru_cache(maxsize=1)
-def _read_pair(raw: Path, srgb: Path, size: int | None, stamp: str) -> tuple[Image, Image]:
-    """`read_pair`, done once for the two sides that are asked for one after the other."""
-    return read_pair(raw, srgb, size)
-
-
-def _match_raws(folder: Path) -> list[PairRow]:
-    return [PairRow(raw.stem, raw, srgb, "", Shot(raw.stem), made=False) for raw, srgb in match_files(folder)]
+_REASONS_SHOWN = 10
 
 
 def load_pairs(
-    folder_or_csv: str | PathLike[str], split: str | None = None, lazy: bool = False, size: int | None = 512
+    paths: Paths,
+    split: str | Sequence[str] | None = None,
+    lazy: bool = False,
+    size: Size | None = 512,
+    *,
+    register: bool = True,
+    n_jobs: int | None = None,
 ) -> tuple[list[Any], list[Any]]:
-    """Load the pairs that a ``pairs.csv`` lists, or those of a folder of RAW files.
+    """Load the pairs that a ``pairs.csv`` lists, or make those of RAW files and the camera's pictures.
 
-    Its columns: ``name``, ``raw`` and ``srgb`` (paths, relative to the file), and where they are known ``split``,
-    ``scene``, ``make``, ``model``, ``iso``, ``exposure_time`` and ``white_balance_r`` to ``_b``. What they say travels
-    with each image as its ``shot``. `ispfit.pairs.make_pairs` makes such a folder of any camera's files; from a folder
-    of RAW files the pairs are read as they are, see `ispfit.pairs.match_files` and `read_pair`.
+    The columns of the table are ``name``, ``raw`` and ``srgb`` (paths, relative to the table), and if they are known
+    ``split``, ``scene``, ``make``, ``model``, ``iso``, ``exposure_time`` and ``white_balance_r`` to ``_b``. Each image
+    carries what they say as its ``shot``. `ispfit.pairs.make_pairs` makes such a table of any camera's files.
+
+    RAW files (in folders, or listed in a table) are matched with their pictures by `ispfit.pairs.match_files` and
+    registered by `ispfit.pairs.read_pair`. The result is kept in a cache, so that each pair is made once. The cache is
+    the folder ``$ISPFIT_CACHE``, or ``ispfit`` in the user's cache folder; it can be deleted while nothing uses it.
 
     Parameters
     ----------
-    folder_or_csv : a folder that holds a ``pairs.csv``, or the path of such a file, or a folder of RAW files.
-    split : take only the pairs of this split, such as "train" or "test".
-    lazy : decode each file once into a memory-mapped cache and return images that read from it when they are used:
-        10,000 pairs need no more memory than 10. The cache is in ``$ISPFIT_CACHE``, or ``ispfit`` in the user's
-        cache folder; it can be deleted at any time.
-    size : to which pairs from RAW files are reduced, pixels, square; None keeps their size. Those of a ``pairs.csv``
-        are taken as they are.
+    paths : a folder that holds a ``pairs.csv``, or the path of such a table; else RAW files and folders of them, one
+        path or several.
+    split : take only the pairs of this split of the table, such as "train" or "test", or of several splits.
+    lazy : return images that are mapped from the cache and read when they are used: 10,000 pairs need no more memory
+        than 10. False reads all pixels into memory.
+    size : reduce pairs of RAW files to at most this size in pixels, (height, width) or one number for both; None keeps
+        full resolution. Images of a table are taken as they are.
+    register : False does not register RAW files and pictures: they are taken to show the same field of view.
+    n_jobs : number of processes that read RAW files; None takes one per core if there are at least four files.
 
     Returns
     -------
-    X, Y : lists of raw and of srgb images, float32 H x W x 3 in [0, 1], for ``ISPModel.fit(X, Y)``. A pair with a
-        file that cannot be read is left out with a `PairWarning`.
+    X, Y : lists of raw and of srgb images, float32 H x W x 3 in [0, 1], for ``ISPModel.fit(X, Y)``. A pair that cannot
+        be used is left out: with a `RejectionWarning` if its two images cannot be registered, with a `PairWarning` if
+        one of its files cannot be read.
 
     Raises
     ------
     FileError
-        If there is no such file, or none of its pairs can be read.
+        If there is no such file, or no pair can be used.
     InputError
-        If the file lacks a column, or has no such split.
+        If the table lacks a column, or has no such split.
     """
-    rows = list_rows(folder_or_csv)
-    if split is not None:
-        splits = sorted({row.split for row in rows})
-        rows = [row for row in rows if row.split == split]
-        if not rows:
-            raise InputError(f"split: {folder_or_csv} has no pairs of split {split!r}; it has {', '.join(splits)}.")
-    X: list[Image | CachedImage] = []
-    Y: list[Image | CachedImage] = []
-    for row in tqdm(rows, desc="reading pairs", unit="pair", disable=None, leave=False):
+    rows = _of_split(list_rows(paths), split, paths)
+    settings = PairSettings(None if size is None else check_size(size), register)
+    camera_files, aligned = [row for row in rows if not row.aligned], [row for row in rows if row.aligned]
+    pairs, problems = _prepare_rows(camera_files, settings, n_jobs)
+    for row in tqdm(aligned, desc="reading pairs", unit="pair", disable=None, leave=False):
         try:
-            raw, srgb = (_read(path, read, row.shot, lazy) for path, read in _readers(row, size))
+            pairs[row] = _read_row(row, lazy)
         except (FileError, InputError) as error:
-            warnings.warn(f"pair {row.name!r} was left out: {error}", PairWarning, stacklevel=2)
-            continue
-        X.append(raw)
-        Y.append(srgb)
-    if not X:
-        raise FileError(f"{folder_or_csv}: none of its {len(rows)} pairs can be read.")
-    return X, Y
+            problems.append(PairWarning(left_out(row.name, str(error))))
+    for problem in problems:
+        warnings.warn(problem, stacklevel=2)
+    loaded = [pairs[row] for row in rows if row in pairs]
+    if not loaded:
+        reasons = "\n".join(f"  {problem}" for problem in problems[:_REASONS_SHOWN])
+        raise FileError(f"{_first(paths)}: none of its {len(rows)} pairs can be used:\n{reasons}")
+    X, Y = [raw for raw, _ in loaded], [srgb for _, srgb in loaded]
+    return (X, Y) if lazy else ([in_memory(raw) for raw in X], [in_memory(srgb) for srgb in Y])
 
 
-def list_rows(folder_or_csv: str | PathLike[str]) -> list[PairRow]:
-    """What `load_pairs` would load, without looking at the images."""
-    path = Path(folder_or_csv)
-    return _match_raws(path) if path.is_dir() and not (path / "pairs.csv").exists() else read_pairs_csv(path)
+def list_rows(paths: Paths) -> list[PairRow]:
+    """List the pairs that `load_pairs` would load, without looking at the images."""
+    if isinstance(paths, str | PathLike) or len(paths) == 1:
+        table = Path(_first(paths))
+        if table.suffix.lower() == ".csv" or (table / "pairs.csv").exists():
+            return read_pairs_csv(table)
+    return [PairRow(raw.stem, raw, srgb, "", Shot(raw.stem), aligned=False) for raw, srgb in match_files(paths)]
 
 
-def _read(path: Path, read: Callable[[Path], Image], shot: Shot, lazy: bool) -> Image | CachedImage:
+def list_splits(paths: Paths) -> dict[str, int]:
+    """List the splits of a table and how many pairs each has. RAW files and tables without splits have none."""
+    return dict(Counter(row.split for row in list_rows(paths) if row.split))
+
+
+def _first(paths: Paths) -> str | PathLike[str]:
+    return paths if isinstance(paths, str | PathLike) else paths[0]
+
+
+def _of_split(rows: list[PairRow], split: str | Sequence[str] | None, paths: Paths) -> list[PairRow]:
+    if split is None:
+        return rows
+    chosen = [row for row in rows if row.split in ([split] if isinstance(split, str) else split)]
+    if not chosen:
+        splits = sorted({row.split for row in rows if row.split})
+        known = f"it has {', '.join(splits)}" if splits else "it has no splits; ispfit pairs makes a table that has"
+        raise InputError(f"split: {_first(paths)} has no pairs of split {split!r}; {known}.")
+    return chosen
+
+
+def _prepare_rows(
+    rows: Sequence[PairRow], settings: PairSettings, n_jobs: int | None
+) -> tuple[dict[PairRow, _Pair], list[InputWarning]]:
+    """Make the pairs of camera files, and collect what is to be said about them."""
+    found = run_jobs(
+        partial(_prepare_row, settings=settings),
+        rows,
+        n_jobs=n_jobs,
+        label="reading pairs",
+        unit="pair",
+        describe=_raw_of,
+    )
+    failures = dict(zip(found.failed, found.failures, strict=True))
+    problems: list[InputWarning] = [PairWarning(left_out(rows[i].name, text)) for i, text in failures.items()]
+    good = [row for index, row in enumerate(rows) if index not in failures]
+    prepared = dict(zip(good, found.results, strict=True))
+    notes = dict.fromkeys(note for pair in prepared.values() for note in pair.notes)
+    rejected = {row: pair.record.reason for row, pair in prepared.items() if pair.record.reason}
+    problems += [InputWarning(note) for note in notes]
+    problems += [RejectionWarning(left_out(row.name, reason)) for row, reason in rejected.items()]
+    return _with_shots({row: pair for row, pair in prepared.items() if row not in rejected}), problems
+
+
+def _prepare_row(row: PairRow, settings: PairSettings) -> PreparedPair:
+    return prepare_pair((row.raw, row.srgb), settings)
+
+
+def _raw_of(row: PairRow) -> str:
+    return str(row.raw)
+
+
+def _with_shots(pairs: dict[PairRow, PreparedPair]) -> dict[PairRow, _Pair]:
+    """The images of the pairs. Their shots know what the table says, and which of them are look-alikes."""
+    groups = group_lookalikes([pair.record.signature for pair in pairs.values()])
+    first = {group: row.name for group, row in reversed(list(zip(groups, pairs, strict=True)))}
+    images: dict[PairRow, _Pair] = {}
+    for (row, pair), group in zip(pairs.items(), groups, strict=True):
+        alike = Shot(scene=first[group] if groups.count(group) > 1 else None)
+        assert pair.raw is not None  # or the pair was rejected
+        assert pair.srgb is not None
+        shot = merge_shots(merge_shots(row.shot, alike), pair.raw.shot)
+        images[row] = _with_shot(pair.raw, shot), _with_shot(pair.srgb, shot)
+    return images
+
+
+def _with_shot(side: Image | CachedImage, shot: Shot) -> Image | CachedImage:
+    return Image(side, shot) if isinstance(side, Image) else replace(side, shot=shot)
+
+
+def _read_row(row: PairRow, lazy: bool) -> _Pair:
+    """Read a pair whose images are on one grid already."""
     if lazy:
-        return cached(path, read, shot)
-    image = read(path)
-    return Image(image, merge_shots(shot, image.shot))
+        return cached(row.raw, read_raw, row.shot), cached(row.srgb, read_srgb, row.shot)
+    raw, srgb = read_raw(row.raw), read_srgb(row.srgb)
+    return Image(raw, merge_shots(row.shot, raw.shot)), Image(srgb, merge_shots(row.shot, srgb.shot))

@@ -14,7 +14,7 @@ _HOME = {
     "align_pair": "registration",
     "make_pairs": "pairs.make",
     "match_files": "pairs.match",
-    "read_pair": "pairs.match",
+    "read_pair": "pairs.read",
     "register": "registration",
     "resample": "registration",
 }
@@ -35,7 +35,8 @@ __all__ = [
 
 if TYPE_CHECKING:
     from ispfit.pairs.make import PairsReport, make_pairs
-    from ispfit.pairs.match import match_files, read_pair
+    from ispfit.pairs.match import match_files
+    from ispfit.pairs.read import read_pair
     from ispfit.registration import (
         AlignedPair,
         LensTransform,

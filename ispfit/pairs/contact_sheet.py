@@ -14,7 +14,7 @@ from ispfit.color import linear_to_srgb, srgb_to_linear
 from ispfit.files import atomic_path
 from ispfit.images import FloatImage
 
-__all__ = ["checkerboards", "read_tiles", "write_sheet", "write_tiles"]
+__all__ = ["checkerboards", "read_tiles", "tiles_of", "write_sheet", "write_tiles"]
 
 _TILE, _SQUARE = 144, 24  # pixels
 _GAP, _LINE = 6, 16
@@ -41,9 +41,13 @@ def checkerboards(pair: tuple[FloatImage, FloatImage]) -> list[_Codes]:
     return [_framed(codes[top : top + _TILE, left : left + _TILE]) for top, left in (corner, middle)]
 
 
-def write_tiles(path: Path, pairs: Sequence[tuple[FloatImage, FloatImage]]) -> None:
-    """Keep the checkerboards of pairs as one PNG, side by side."""
-    tiles = [tile for pair in pairs for tile in checkerboards(pair)]
+def tiles_of(pairs: Sequence[tuple[FloatImage, FloatImage]]) -> list[_Codes]:
+    """The checkerboards of several versions of a pair, one after the other."""
+    return [tile for pair in pairs for tile in checkerboards(pair)]
+
+
+def write_tiles(path: Path, tiles: Sequence[_Codes]) -> None:
+    """Write tiles side by side as one PNG."""
     with atomic_path(path) as temporary:
         PILImage.fromarray(np.concatenate(tiles, axis=1)).save(temporary, format="PNG")
 

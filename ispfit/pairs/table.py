@@ -12,6 +12,7 @@ from typing import Any
 from ispfit.errors import FileError, InputError
 from ispfit.files import atomic_path
 from ispfit.images import Shot
+from ispfit.pairs.match import is_camera_file
 
 __all__ = ["PairRow", "read_pairs_csv", "write_pairs_csv"]
 
@@ -21,15 +22,24 @@ _REQUIRED = ", ".join(REQUIRED_COLUMNS)
 
 @dataclass(frozen=True)
 class PairRow:
-    """One line of a ``pairs.csv``: the files of a pair, and what is known of it."""
+    """One row of a table: the files of a pair, and what is known of it.
+
+    Parameters
+    ----------
+    name : of the pair.
+    raw, srgb : its files.
+    split : "train", "validation", "test" or any other; empty if the table has no splits.
+    shot : what the table says of the shot.
+    aligned : whether both files are images on one pixel grid. Else they are a camera's files, which become a pair when
+        they are read.
+    """
 
     name: str
     raw: Path
     srgb: Path
     split: str
     shot: Shot
-    made: bool = True
-    """Whether the files are one pair of one size; else they are a camera's and become one when they are read."""
+    aligned: bool = True
 
 
 def read_pairs_csv(folder_or_csv: str | PathLike[str]) -> list[PairRow]:
@@ -72,9 +82,8 @@ def _row(path: Path, line: dict[str, str | None], number: int) -> PairRow:
         white_balance=_gains(values),
         scene=values.get("scene") or None,
     )
-    return PairRow(
-        values["name"], path.parent / values["raw"], path.parent / values["srgb"], values.get("split", ""), shot
-    )
+    raw, srgb = path.parent / values["raw"], path.parent / values["srgb"]
+    return PairRow(values["name"], raw, srgb, values.get("split", ""), shot, aligned=not is_camera_file(raw))
 
 
 def _gains(values: dict[str, str]) -> tuple[float, float, float] | None:

@@ -45,7 +45,7 @@ def roll(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def made(roll: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     folder = tmp_path_factory.mktemp("pairs")
-    return folder, make_pairs(roll, folder, size=SIZE, jobs=2)
+    return folder, make_pairs(roll, folder, size=SIZE, n_jobs=2)
 
 
 def table(path: Path) -> dict[str, dict[str, str]]:
@@ -125,7 +125,7 @@ def test_a_second_run_does_nothing_and_ends_with_the_same_files(made: Any, roll:
     folder = shutil.copytree(made[0], tmp_path / "pairs")
     moved = os.path.relpath(roll, folder)
     before = {path: path.stat().st_mtime_ns for path in folder.glob("raw/*")}
-    report = make_pairs(folder / moved, folder, size=SIZE, jobs=1)
+    report = make_pairs(folder / moved, folder, size=SIZE, n_jobs=1)
     assert report.n_kept == 7
     assert {path: path.stat().st_mtime_ns for path in folder.glob("raw/*")} == before
     assert len(report.pairs) == len(made[1].pairs)
@@ -133,7 +133,7 @@ def test_a_second_run_does_nothing_and_ends_with_the_same_files(made: Any, roll:
 
 def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_files(made: Any, roll: Path, tmp_path: Path) -> None:
     folder = made[0].with_name(f"again-{tmp_path.name}")  # beside the other: sources are told relative to it
-    script = f"from ispfit.pairs import make_pairs; make_pairs({str(roll)!r}, {str(folder)!r}, size={SIZE}, jobs=1)"
+    script = f"from ispfit.pairs import make_pairs; make_pairs({str(roll)!r}, {str(folder)!r}, size={SIZE}, n_jobs=1)"
     process = subprocess.Popen([sys.executable, "-c", script], start_new_session=True, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not list(folder.glob(".ispfit-pairs/*.json")) and time.monotonic() < deadline:
@@ -141,7 +141,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_files(made: Any, r
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not (folder / "pairs.csv").exists()
-    report = make_pairs(roll, folder, size=SIZE, jobs=2)
+    report = make_pairs(roll, folder, size=SIZE, n_jobs=2)
     assert 1 <= report.n_kept < 7
     assert contents(folder) == contents(made[0])
 
@@ -149,17 +149,17 @@ def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_files(made: Any, r
 def test_a_pair_whose_file_changed_or_is_gone_is_made_anew(made: Any, roll: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(made[0], tmp_path / "pairs")
     (folder / "srgb" / "VirtualA_0001.png").unlink()
-    assert make_pairs(roll, folder, size=SIZE, jobs=1).n_kept == 6
+    assert make_pairs(roll, folder, size=SIZE, n_jobs=1).n_kept == 6
     assert (folder / "srgb" / "VirtualA_0001.png").is_file()
-    assert make_pairs(roll / "other card", folder, size=SIZE - 8, jobs=1).n_kept == 0
+    assert make_pairs(roll / "other card", folder, size=SIZE - 8, n_jobs=1).n_kept == 0
 
 
 def test_one_camera_can_be_asked_for(made: Any, roll: Path, tmp_path: Path) -> None:
-    report = make_pairs(roll, tmp_path, size=SIZE, camera="virtual b", jobs=2)
+    report = make_pairs(roll, tmp_path, size=SIZE, camera="virtual b", n_jobs=2)
     assert [row["name"] for row in report.pairs] == ["VirtualB_0001", "VirtualB_0002"]
     assert list(report.tables.values()) == [tmp_path / "pairs.csv"]
     with pytest.raises(InputError, match=r"none of the 2 shots is of camera 'Nikon'\."):
-        make_pairs(roll / "other card", tmp_path, size=SIZE, camera="Nikon", jobs=1)
+        make_pairs(roll / "other card", tmp_path, size=SIZE, camera="Nikon", n_jobs=1)
 
 
 def test_picture_styles_are_told_apart(roll: Path, tmp_path: Path) -> None:
@@ -171,10 +171,10 @@ def test_picture_styles_are_told_apart(roll: Path, tmp_path: Path) -> None:
         shutil.copy(roll / "VirtualA_0002.dng", card / f"{name}.dng")
         with PILImage.open(roll / "VirtualA_0002.jpg") as picture:
             picture.save(card / f"{name}.jpg", quality=95, exif=exif)
-    report = make_pairs(card, pairs, size=SIZE, jobs=1)
+    report = make_pairs(card, pairs, size=SIZE, n_jobs=1)
     assert [row["style"] for row in report.pairs] == ["standard", "saturation hard"]
     assert set(report.tables) == {"ispfit-virtual-a-standard", "ispfit-virtual-a-saturation-hard"}
-    again = make_pairs(card, pairs, size=SIZE, jobs=1, style="standard")
+    again = make_pairs(card, pairs, size=SIZE, n_jobs=1, style="standard")
     assert [row["name"] for row in again.pairs] == ["plain"]
 
 
@@ -184,7 +184,7 @@ def test_odd_names_and_equal_stems(roll: Path, tmp_path: Path) -> None:
         (card / name).parent.mkdir(parents=True, exist_ok=True)
         for suffix in (".dng", ".jpg"):
             shutil.copy(roll / f"VirtualA_0001{suffix}", card / f"{name}{suffix}")
-    report = make_pairs(card, tmp_path / "pairs", size=SIZE, jobs=1)
+    report = make_pairs(card, tmp_path / "pairs", size=SIZE, n_jobs=1)
     names = [row["name"] for row in report.pairs]
     assert "new_line" in names
     assert sorted(name[:6] for name in names) == ["DSC_1-", "DSC_1-", "dsc_1-", "new_li"]
@@ -229,11 +229,11 @@ def test_a_read_only_folder_is_named(roll: Path, tmp_path: Path, monkeypatch: py
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only to root")
 def test_a_folder_that_becomes_read_only_loses_no_pair_that_is_done(roll: Path, tmp_path: Path) -> None:
-    make_pairs(roll / "other card", tmp_path / "out", size=SIZE, jobs=1)
+    make_pairs(roll / "other card", tmp_path / "out", size=SIZE, n_jobs=1)
     before = contents(tmp_path / "out")
     (tmp_path / "out" / "raw").chmod(0o500)
     try:
-        report = make_pairs(roll / "other card", tmp_path / "out", size=SIZE - 8, jobs=1)
+        report = make_pairs(roll / "other card", tmp_path / "out", size=SIZE - 8, n_jobs=1)
     finally:
         (tmp_path / "out" / "raw").chmod(0o700)
     assert len(report.failures) == 2

@@ -1,0 +1,217 @@
+"""The one way from the two files of a shot to a registered pair. Its results are kept in the cache."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import asdict, dataclass, field, replace
+from os import PathLike
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ispfit.cache import CachedImage, cache_entry, open_image, store_image
+from ispfit.errors import FileError, InputError, InputWarning
+from ispfit.files import atomic_path, file_fingerprint
+from ispfit.images import Image, Shot
+from ispfit.io import read_raw, read_srgb
+from ispfit.pairs.contact_sheet import read_tiles, tiles_of, write_tiles
+from ispfit.pairs.record import PairRecord, describe_pair
+from ispfit.registration import AlignedPair, Tolerances, align_pair
+from ispfit.resize import Size, check_size, resize_area
+
+__all__ = ["PairSettings", "PreparedPair", "prepare_pair", "read_pair"]
+
+_FORMAT = 1  # of what the cache holds of a pair, and of how a pair is made
+_CODE_OF_ONE = np.float32(65535)
+_TILE_SOURCE_PX = 512  # side of the images of a rejected pair on the contact sheet
+
+_Side: TypeAlias = Image | CachedImage
+
+
+@dataclass(frozen=True)
+class PairSettings:
+    """How the two files of a shot become a pair.
+
+    Parameters
+    ----------
+    size : largest height and width of the pair in pixels; None keeps full resolution.
+    register : False takes both files to show the same field of view.
+    tolerances : what a registration must satisfy, or the pair is rejected.
+    white_balance : gains (r, g, b) instead of those in the RAW file.
+    """
+
+    size: tuple[int, int] | None = (512, 512)
+    register: bool = True
+    tolerances: Tolerances = field(default_factory=Tolerances)
+    white_balance: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class PreparedPair:
+    """A pair on one grid, or why there is none.
+
+    Parameters
+    ----------
+    raw, srgb : images of one shape, in 16-bit steps, each with the shot; None if the pair was rejected.
+    record : what is known of the pair; its `reason` is empty unless the pair was rejected.
+    tiles : pictures of the pair before and after registration, for the contact sheet.
+    notes : warnings about the files, and about the cache if it cannot be used.
+    """
+
+    raw: _Side | None
+    srgb: _Side | None
+    record: PairRecord
+    tiles: list[npt.NDArray[np.uint8]]
+    notes: tuple[str, ...]
+
+
+def read_pair(
+    raw: str | PathLike[str], srgb: str | PathLike[str], size: Size | None = None, *, register: bool = True
+) -> tuple[Image, Image]:
+    """Read a RAW file and the camera's rendering of it as a pair: registered, on the coarser of their pixel grids.
+
+    The result is kept in the cache (see `ispfit.datasets.load_pairs`) and read from there the next time, unless one of
+    the two files has changed.
+
+    Parameters
+    ----------
+    raw : what `ispfit.read_raw` reads.
+    srgb : what `ispfit.read_srgb` reads; the RAW file itself for its embedded JPEG.
+    size : reduce the pair to at most this size in pixels, (height, width) or one number for both, by area averaging
+        and a centred crop. A side that is shorter keeps its length: nothing is enlarged. None keeps full resolution.
+    register : False does not register: both files are taken to show the same field of view.
+
+    Returns
+    -------
+    raw, srgb : float32 images of one shape H x W x 3 in [0, 1], in steps of 1/65535.
+
+    Raises
+    ------
+    FileError
+        If one of the files cannot be read.
+    InputError
+        If the pair is rejected: the two do not show the same, or cannot be registered reliably.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from ispfit.datasets import make_camera_roll
+    >>> with TemporaryDirectory() as folder:
+    ...     [(dng, jpeg)] = make_camera_roll(folder, 1, image_size=(192, 288), random_state=0)
+    ...     raw, srgb = read_pair(dng, jpeg, size=128)
+    >>> raw.shape, srgb.shape, raw.shot.camera
+    ((128, 128, 3), (128, 128, 3), 'ispfit Virtual A')
+    """
+    files = Path(raw), Path(srgb)
+    pair = prepare_pair(files, PairSettings(None if size is None else check_size(size), register))
+    for note in pair.notes:
+        warnings.warn(note, InputWarning, stacklevel=2)
+    if pair.raw is None or pair.srgb is None:
+        raise InputError(f"{files[0]} and {files[1].name}: {pair.record.reason}.")
+    return in_memory(pair.raw), in_memory(pair.srgb)
+
+
+def in_memory(side: _Side) -> Image:
+    """Return one image of a `PreparedPair` with its pixels."""
+    return side if isinstance(side, Image) else Image(np.array(side), side.shot)
+
+
+def prepare_pair(files: tuple[Path, Path], settings: PairSettings) -> PreparedPair:
+    """Decode and align the RAW file and the srgb file of a shot, or find the result in the cache.
+
+    Raises
+    ------
+    FileError
+        If one of the files cannot be read. A cache that cannot be used is a note of the pair.
+    """
+    key = f"pair {_FORMAT} {file_fingerprint(files[0])} {file_fingerprint(files[1])} {settings}"
+    found = _from_cache(key, files[0].stem)
+    return found or _to_cache(key, _prepare(files, settings))
+
+
+def _prepare(files: tuple[Path, Path], settings: PairSettings) -> PreparedPair:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", InputWarning)
+        raw, srgb = _decode(files, settings)
+        _warn_of_small_preview(files, srgb, settings.size)
+        pair = align_pair(raw, srgb, settings.size, settings.tolerances, register=settings.register)
+        notes = [str(warning.message) for warning in caught if issubclass(warning.category, InputWarning)]
+        record = describe_pair(files, raw, srgb, pair, notes)
+    shot = _shot(files[0].stem, record)
+    sides = (None, None) if pair.raw is None or pair.srgb is None else (_quantised(pair.raw), _quantised(pair.srgb))
+    images = [None if side is None else Image(side, shot) for side in sides]
+    return PreparedPair(images[0], images[1], record, _tiles(raw, srgb, pair), record.notes)
+
+
+def _decode(files: tuple[Path, Path], settings: PairSettings) -> tuple[Image, Image]:
+    """Decode both files, the RAW file to half its size if that is still twice as large as the pair."""
+    gains, size = settings.white_balance, settings.size
+    raw = read_raw(files[0], white_balance=gains, half_size=size is not None)
+    if size is not None and any(side < 2 * wanted for side, wanted in zip(raw.shape[:2], size, strict=True)):
+        raw = read_raw(files[0], white_balance=gains)
+    return raw, read_srgb(files[1])
+
+
+def _warn_of_small_preview(files: tuple[Path, Path], srgb: Image, size: tuple[int, int] | None) -> None:
+    height, width = srgb.shape[:2]
+    if files[0] == files[1] and size is not None and (height < size[0] or width < size[1]):
+        message = (
+            f"{files[0]}: its embedded picture has {width} x {height} pixels, {size[1]} x {size[0]} were asked for."
+        )
+        warnings.warn(message, InputWarning, stacklevel=2)
+
+
+def _quantised(image: Image) -> npt.NDArray[np.float32]:
+    """The pixels in 16-bit steps, so that a pair is the same whether it comes from the cache or not."""
+    codes = np.rint(np.clip(np.asarray(image), 0, 1) * _CODE_OF_ONE)
+    return np.asarray(codes / _CODE_OF_ONE, np.float32)
+
+
+def _shot(name: str, record: PairRecord) -> Shot:
+    return Shot(name, record.make, record.model, record.iso, record.exposure_time, record.white_balance)
+
+
+def _tiles(raw: Image, srgb: Image, pair: AlignedPair) -> list[npt.NDArray[np.uint8]]:
+    after = [(pair.raw, pair.srgb)] if pair.raw is not None and pair.srgb is not None else []
+    largest = (_TILE_SOURCE_PX, _TILE_SOURCE_PX) if pair.raw is None else pair.raw.shape[:2]
+    shape = tuple(min(sides) for sides in zip(largest, raw.shape[:2], srgb.shape[:2], strict=True))
+    before = resize_area(raw, (shape[0], shape[1])), resize_area(srgb, (shape[0], shape[1]))
+    return tiles_of([before, *after])
+
+
+def _from_cache(key: str, name: str) -> PreparedPair | None:
+    """The pair that `_to_cache` kept; None if there is none, or if it is damaged."""
+    try:
+        about = cache_entry(key, ".json")
+        record = PairRecord.from_json(json.loads(about.read_text(encoding="utf-8")))
+        shot = _shot(name, record)
+        images = [None if record.reason else open_image(file, shot) for file in _image_files(about)]
+        return PreparedPair(images[0], images[1], record, read_tiles(about.with_suffix(".png")), record.notes)
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None
+
+
+def _to_cache(key: str, pair: PreparedPair) -> PreparedPair:
+    """Keep a pair, the record last: it stands for whole images. Without a cache the pair gets a note that says so."""
+    try:
+        about = cache_entry(key, ".json")
+        for file, image in zip(_image_files(about), (pair.raw, pair.srgb), strict=True):
+            if image is not None:
+                store_image(file, in_memory(image))
+        write_tiles(about.with_suffix(".png"), pair.tiles)
+        with atomic_path(about) as temporary:
+            temporary.write_text(json.dumps(asdict(pair.record)), encoding="utf-8")
+        return pair
+    except FileError as error:
+        cause = error.__cause__
+        reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(error).rstrip(".")
+        note = f"the cache cannot be used ({reason}): the pairs will be decoded and registered again the next time."
+        return replace(pair, notes=(*pair.notes, note))
+
+
+def _image_files(about: Path) -> tuple[Path, Path]:
+    """The files of raw and srgb in the cache, beside that of the record."""
+    return about.with_name(f"{about.stem}-raw.npy"), about.with_name(f"{about.stem}-srgb.npy")
