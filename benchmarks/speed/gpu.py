@@ -30,7 +30,7 @@ from ispfit.datasets import make_camera_pairs
 from ispfit.rendering import render_image
 from ispfit.runtime import Runtime, resolve_runtime
 from ispfit.training import TrainingPlan, train
-from ispfit.training.device_images import DeviceImages
+from ispfit.training.device_images import DeviceImages, usable_bytes
 from ispfit.training.objective import Objective
 from ispfit.training.sampling import Batch, draw_windows, gather
 
@@ -83,7 +83,8 @@ class Step:
         self.runtime, self.network = runtime, HistPyramid().build().to(runtime.device)
         self.objective = Objective(self.network, runtime)
         self.optimizer = torch.optim.Adam(self.network.parameters(), 1e-3, fused=runtime.device.type == "cuda")
-        self.pairs = tuple(DeviceImages(side, runtime.device) for side in pairs)
+        max_bytes = usable_bytes(runtime.device) // 2
+        self.pairs = tuple(DeviceImages(side, runtime.device, max_bytes) for side in pairs)
         self.draw = draw_windows(len(pairs[0]), 0, plan_of(1, 0.0))
         self.batch = self.cut()
         self.loss = self.forward()

@@ -13,9 +13,9 @@ from torch import Tensor
 from ispfit.codes import CODE_OF_ONE, to_integer_codes
 from ispfit.images import Image, ImageList, codes_of
 
-__all__ = ["DeviceImages", "decode"]
+__all__ = ["DeviceImages", "decode", "usable_bytes"]
 
-_MEMORY_FRACTION = 0.4  # of a GPU's free memory, for the inputs or the targets
+_MEMORY_FRACTION = 0.8  # of a GPU's free memory
 
 
 class DeviceImages:
@@ -29,13 +29,13 @@ class DeviceImages:
     ----------
     images : inputs or targets.
     device : where the tensors are needed.
-    max_bytes : memory of the device that images may occupy; by default a fraction of the free memory of a GPU.
+    max_bytes : memory of the device that these images may occupy; see `usable_bytes`.
     """
 
-    def __init__(self, images: Sequence[Image], device: torch.device, max_bytes: int | None = None) -> None:
+    def __init__(self, images: Sequence[Image], device: torch.device, max_bytes: int = 0) -> None:
         self._images, self._device = images, device
         self._on_device: dict[int, Tensor] = {}
-        self._free_bytes = _default_max_bytes(device) if max_bytes is None else max_bytes
+        self._free_bytes = max_bytes
 
     def __len__(self) -> int:
         return len(self._images)
@@ -66,7 +66,8 @@ def decode(codes: Tensor) -> Tensor:
     return codes.float() / CODE_OF_ONE[np.dtype(np.uint8)]
 
 
-def _default_max_bytes(device: torch.device) -> int:
+def usable_bytes(device: torch.device) -> int:
+    """Return the memory of a device that all images together may occupy: most of a GPU's free memory, else 0."""
     return int(_MEMORY_FRACTION * torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else 0
 
 

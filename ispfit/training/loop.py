@@ -17,6 +17,7 @@ from ispfit.backbone import Network
 from ispfit.images import Image, ImagePairs
 from ispfit.runtime import Runtime, keep_freed_memory, seeded
 from ispfit.training.checkpoint import Checkpoint
+from ispfit.training.data import ImageLists
 from ispfit.training.interrupts import interruptible
 from ispfit.training.plan import TrainingPlan, TrainingRecord
 from ispfit.training.run import TrainingRun
@@ -33,6 +34,7 @@ def train(
     plan: TrainingPlan,
     runtime: Runtime,
     *,
+    validation: ImageLists | None = None,
     checkpoint: Checkpoint | None = None,
     about: dict[str, Any] | None = None,
     label: str = "",
@@ -50,6 +52,7 @@ def train(
     inputs, targets : images, pair by pair.
     plan : the settings.
     runtime : where and how to compute.
+    validation : inputs and targets for early stopping; by default a share of the pairs, `validation_fraction`.
     checkpoint : where to write checkpoints, and to continue from if the file exists.
     about : further JSON data that must agree with the checkpoint, such as the settings of the backbone.
     label : text of the progress bar.
@@ -69,8 +72,9 @@ def train(
     if network.has_closed_form:
         return _fit_in_closed_form(network, inputs, targets)
     keep_freed_memory()
-    run = TrainingRun(network, inputs, targets, plan, runtime)
-    identity = _identity(network, inputs, targets, plan, runtime) | (about or {})
+    pairs = (inputs, targets)
+    run = TrainingRun(network, pairs, validation, plan, runtime)
+    identity = _identity(network, pairs, validation, plan, runtime) | (about or {})
     run.distributed.check_same(identity)
     checkpoint = checkpoint if run.distributed.is_main else None
     _resume(run, checkpoint, identity)
@@ -102,14 +106,15 @@ def _fit_in_closed_form(network: Network, inputs: Sequence[Image], targets: Sequ
 
 
 def _identity(
-    network: Network, inputs: Sequence[Image], targets: Sequence[Image], plan: TrainingPlan, runtime: Runtime
+    network: Network, pairs: ImageLists, validation: ImageLists | None, plan: TrainingPlan, runtime: Runtime
 ) -> dict[str, Any]:
     """Return everything that a run must share with its checkpoint, and with the other processes."""
     n_weights = sum(parameter.numel() for parameter in network.parameters())
     return asdict(plan) | {
         "network": f"{type(network).__name__} of {n_weights} weights",
         "precision": str(runtime.dtype or torch.float32),
-        "data": _digest(inputs, targets),
+        "data": _digest(*pairs),
+        "validation": _digest(*validation) if validation else None,
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import asdict, replace
 
@@ -12,16 +11,15 @@ import numpy.typing as npt
 import torch
 
 from ispfit.backbone import Network
-from ispfit.images import Image, shots_of
 from ispfit.metrics import psnr_from_mse
 from ispfit.runtime import Runtime
 from ispfit.training.checkpoint import Progress
-from ispfit.training.device_images import DeviceImages
+from ispfit.training.data import ImageLists, TrainingData
 from ispfit.training.distributed import Distributed
 from ispfit.training.losses import StepLosses, check_finite
 from ispfit.training.objective import Objective
 from ispfit.training.plan import TrainingPlan, TrainingRecord
-from ispfit.training.sampling import Batch, Draw, draw_windows, gather, split_pairs
+from ispfit.training.sampling import Batch, Draw, Pairs, draw_windows, gather
 
 __all__ = ["TrainingRun"]
 
@@ -42,7 +40,7 @@ class TrainingRun:
     """
 
     def __init__(
-        self, network: Network, inputs: Sequence[Image], targets: Sequence[Image], plan: TrainingPlan, runtime: Runtime
+        self, network: Network, pairs: ImageLists, validation: ImageLists | None, plan: TrainingPlan, runtime: Runtime
     ) -> None:
         self.network, self.plan, self.runtime = network, plan, runtime
         self.distributed = Distributed.current()
@@ -50,9 +48,7 @@ class TrainingRun:
         # Initial weights fitted by least squares may differ in their last bits between processes.
         network.load_state_dict(self.distributed.broadcast(network.state_dict()))
 
-        self.pairs = (DeviceImages(inputs, runtime.device), DeviceImages(targets, runtime.device))
-        self.training, self.validation = split_pairs([shot.scene for shot in shots_of(inputs)], plan)
-
+        self.data = TrainingData(pairs, validation, plan, runtime.device)
         self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self.objective = Objective(network, runtime)
         self.parallel_objective = self.distributed.wrap(self.objective)
@@ -60,7 +56,7 @@ class TrainingRun:
         self.scaler = torch.amp.GradScaler(runtime.device.type, enabled=runtime.scales_gradients)
 
         start = plan.first_step
-        self.record = TrainingRecord(len(self.training), len(self.validation), steps=start, best_step=start)
+        self.record = TrainingRecord(len(self.data.training), len(self.data.validation), steps=start, best_step=start)
         self.losses = StepLosses(plan, self.distributed, runtime.device)
         self.best = deepcopy(network.state_dict())
         self.local_step = 0
@@ -109,11 +105,11 @@ class TrainingRun:
         step, plan = self.global_step, self.plan
         torch.manual_seed(hash((plan.seed, step)) & 0x7FFFFFFF)
         rank, world_size = self.distributed.rank, self.distributed.world_size
-        draw = draw_windows(len(self.training), step, plan, rank, world_size, self.network.samples_per_window)
-        return self._gather(replace(draw, images=self.training[draw.images]))
+        draw = draw_windows(len(self.data.training), step, plan, rank, world_size, self.network.samples_per_window)
+        return self._gather(self.data.pairs, replace(draw, images=self.data.training[draw.images]))
 
-    def _gather(self, draw: Draw) -> Batch:
-        return gather(self.pairs, draw, self.network, self.plan.window_size, self.runtime.device)
+    def _gather(self, pairs: Pairs, draw: Draw) -> Batch:
+        return gather(pairs, draw, self.network, self.plan.window_size, self.runtime.device)
 
     def evaluate(self) -> None:
         """Record training loss and validation PSNR, keep the best weights, end the run if patience is exhausted."""
@@ -140,13 +136,13 @@ class TrainingRun:
 
     def _validation_psnr(self) -> float | None:
         """Return the mean PSNR in dB over the validation images, on the same windows in every evaluation."""
-        n_images = len(self.validation)
+        n_images = len(self.data.validation)
         if not n_images:
             return None
         rng = np.random.default_rng([self.plan.seed, _VALIDATION_STEP])
         positions = rng.random((n_images, self.plan.windows_per_image, 2))
         own = slice(self.distributed.rank, None, self.distributed.world_size)
-        (total,) = self.distributed.all_reduce(self._sum_of_psnrs(self.validation[own], positions[own]))
+        (total,) = self.distributed.all_reduce(self._sum_of_psnrs(self.data.validation[own], positions[own]))
         return total / n_images
 
     def _sum_of_psnrs(self, images: npt.NDArray[np.int64], positions: npt.NDArray[np.float64]) -> float:
@@ -155,7 +151,8 @@ class TrainingRun:
         with torch.inference_mode():
             for start in range(0, len(images), self.plan.batch_size):
                 part = slice(start, start + self.plan.batch_size)
-                errors += self.objective(self._gather(Draw(images[part], positions[part]))).tolist()
+                batch = self._gather(self.data.validation_pairs, Draw(images[part], positions[part]))
+                errors += self.objective(batch).tolist()
         return sum(float(psnr_from_mse(error)) for error in errors)
 
     def progress(self) -> Progress:

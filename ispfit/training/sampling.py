@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +17,9 @@ from ispfit.splits import split_groups
 from ispfit.training.device_images import DeviceImages, decode
 from ispfit.training.plan import TrainingPlan
 
-__all__ = ["Batch", "Draw", "describe_batch", "draw_windows", "gather", "split_pairs"]
+__all__ = ["Batch", "Draw", "Pairs", "describe_batch", "draw_windows", "gather", "split_pairs"]
 
-Pairs = tuple[DeviceImages, DeviceImages]
+Pairs: TypeAlias = tuple[DeviceImages, DeviceImages]  # inputs and targets
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,15 @@ def test_other_pairs_are_another_run(tmp_path: Path, pairs: Any) -> None:
         train(Restless().build(), *pairs, PLAN, CPU, checkpoint=Checkpoint(tmp_path / "a"))
 
 
+def test_other_validation_pairs_are_another_run(tmp_path: Path) -> None:
+    validation = toy_pairs(2)
+    for pairs in (validation, validation):
+        train(Line().build(), *toy_pairs(), PLAN, CPU, validation=pairs, checkpoint=Checkpoint(tmp_path / "a"))
+    for other in (toy_pairs(2, seed=1), None):
+        with pytest.raises(CheckpointError, match=r"belongs to another training run \(validation was \w+, is \w+\)"):
+            train(Line().build(), *toy_pairs(), PLAN, CPU, validation=other, checkpoint=Checkpoint(tmp_path / "a"))
+
+
 def test_another_network_is_another_run(tmp_path: Path) -> None:
     begin(tmp_path / "a")
     message = r"\(network was RestlessNetwork of 453 weights, is LineNetwork of 12 weights\)"

@@ -113,6 +113,19 @@ def contradiction(plan: TrainingPlan) -> Any:
     return raws, [image * 0 if index in held_out else image * 0 + 1 for index, image in enumerate(raws)]
 
 
+def test_validation_pairs_can_be_given() -> None:
+    """The weights are those of a run on the same pairs that holds out none, the PSNR is that of the given pairs."""
+    plan = replace(PLAN, window_size=24, windows_per_image=1, max_steps=1)
+    raws, srgbs = toy_pairs(2, seed=1)
+    network, record = fit(Line(), toy_pairs(), plan, validation=(raws, srgbs))
+    same, _ = fit(Line(), toy_pairs(), replace(plan, validation_fraction=0))
+    assert torch.equal(network.state_dict()["conv.weight"], same.state_dict()["conv.weight"])
+    assert (record.n_train, record.n_validation) == (6, 2)
+    rendered = [render(network, torch.from_numpy(raw)).permute(1, 2, 0) for raw in raws]
+    expected = np.mean([psnr(srgb, image.numpy()) for srgb, image in zip(srgbs, rendered, strict=True)])
+    assert record.best_psnr == pytest.approx(expected, abs=1e-3)
+
+
 def test_the_weights_of_the_best_evaluation_are_kept(tmp_path: Path) -> None:
     checkpoint = Checkpoint(tmp_path / "a", every=0)
     network, record = fit(Line(), contradiction(PLAN), checkpoint=checkpoint)
