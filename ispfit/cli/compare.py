@@ -121,8 +121,8 @@ def compare(cameras: tuple[str, ...], backbones: str, settings: tuple[str, ...],
     comparison.csv, comparison.md and comparison.png. A stopped comparison resumes; runs whose pairs, parameters or code
     have changed are repeated.
 
-    The default budget is not that of `ispfit fit`: fewer steps, because many models are fitted; a higher learning rate,
-    because they are few; and no held-out pairs, so that every backbone trains to the last step.
+    The default budget differs from that of `ispfit fit`: it has fewer steps because many models are fitted, a higher
+    learning rate because fewer steps need it, and no held-out pairs so that every backbone trains to the last step.
     """
     families, rates = chosen_backbones(backbones, settings)
     return compare_cameras(cameras, families, rates, **options)

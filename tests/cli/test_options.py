@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import click
 import pytest
 
 from ispfit import ISPModel
+from ispfit.cli import _COMMANDS
 from ispfit.cli.compare import compare
 from ispfit.cli.fit import fit
 from ispfit.cli.options import _TRAINING, training_options
@@ -34,7 +37,8 @@ def test_a_default_of_another_name_is_refused() -> None:
         training_options(max_step=3)
 
 
-@pytest.mark.parametrize("command", [fit, compare])
-def test_every_option_has_a_help_text_that_is_a_sentence(command: click.Command) -> None:
+@pytest.mark.parametrize("name", _COMMANDS)
+def test_every_option_has_a_help_text_that_is_a_sentence(name: str) -> None:
+    command = getattr(import_module(f"ispfit.cli.{_COMMANDS[name]}"), name)
     texts = {option.name: option.help for option in command.params if isinstance(option, click.Option)}
     assert [name for name, text in texts.items() if not (text and text[0].isupper() and text.endswith("."))] == []
