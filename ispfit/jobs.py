@@ -7,6 +7,7 @@ a time. So a decoder that crashes or hangs is known by its file, and its worker 
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import warnings
@@ -146,11 +147,13 @@ class _Pool(Generic[Item]):
     def answers(self) -> Iterator[tuple[int, _Answer]]:
         """Yield the index and the answer of each item as it is done."""
         pending, running = iter(enumerate(self.items)), dict[Future[Any], _Task]()
+        folder = os.getcwd()  # noqa: PTH109 - a plain string is what a worker needs
         try:
             while True:
                 while len(running) < self.n_jobs and (following := next(pending, None)) is not None:
                     task = _Task(following[0], self._worker(), time.monotonic() + self.time_limit)
-                    running[task.worker.submit(_guarded, self.work, following[1], self.threads)] = task
+                    future = task.worker.submit(_in_folder, folder, self.work, following[1], self.threads)
+                    running[future] = task
                 if not running:
                     return
                 patience = min(task.deadline for task in running.values()) - time.monotonic()
@@ -183,6 +186,12 @@ class _Pool(Generic[Item]):
             return None, f"{name}: {self.crash_message}"
         _idle.setdefault(self.threads, []).append(task.worker)
         return answer
+
+
+def _in_folder(folder: str, work: Callable[[Item], Any], item: Item, threads: int) -> _Answer:
+    """Work in the folder that the caller is in: an idle worker may still be in an earlier one."""
+    os.chdir(folder)
+    return _guarded(work, item, threads)
 
 
 def _guarded(work: Callable[[Item], Result], item: Item, threads: int) -> _Answer:

@@ -86,3 +86,14 @@ def grow(number: int) -> int:
 
 def test_a_worker_that_grows_is_replaced_and_nothing_hangs() -> None:
     assert run_jobs(grow, range(5), n_jobs=1, time_limit=60).results == [0, 1, 2, 3, 4]
+
+
+def test_a_worker_works_in_the_folder_that_the_caller_is_in(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make("a")
+    monkeypatch.chdir(tmp_path)
+    assert run_jobs(os.path.abspath, ["file"], n_jobs=1).results == [str(tmp_path / "file")]
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    assert run_jobs(os.path.abspath, ["file"], n_jobs=1).results == [str(tmp_path / "below" / "file")]

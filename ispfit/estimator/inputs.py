@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 from ispfit.errors import InputError
 from ispfit.estimator.decoded import cache_decoded
 from ispfit.images import Image, ImageList, check_images
 from ispfit.io import read_raw, read_srgb
 
-__all__ = ["check_pairs", "iterate_pairs"]
+__all__ = ["check_pairs", "check_validation", "in_direction", "iterate_pairs"]
+
+_Pairs: TypeAlias = tuple[ImageList, ImageList]
 
 
-def check_pairs(X: Any, Y: Any) -> tuple[ImageList, ImageList]:
+def check_pairs(X: Any, Y: Any) -> _Pairs:
     """Return raws and srgbs with all paths read, or raise an `InputError` that names what does not match."""
     raws, srgbs = _check_lengths(X, Y)
     raws, srgbs = raws.in_memory(), srgbs.in_memory()
     for index, (raw, srgb) in enumerate(zip(raws.shapes, srgbs.shapes, strict=True)):
         _check_shapes(index, raw, srgb)
     return raws, srgbs
+
+
+def check_validation(validation: Any) -> _Pairs:
+    """Return the raws and srgbs of ``validation=(X, Y)``, or raise an `InputError` that names what does not match."""
+    if not (isinstance(validation, tuple | list) and len(validation) == 2):
+        raise InputError(f"validation: expected a tuple (X, Y) of raws and srgbs, got {type(validation).__name__}.")
+    try:
+        return check_pairs(*validation)
+    except InputError as error:
+        raise InputError(f"validation: {error}") from error
+
+
+def in_direction(direction: str, pairs: _Pairs) -> _Pairs:
+    """Return (inputs, targets) of a direction, "forward" or "inverse", for (raws, srgbs)."""
+    return pairs if direction == "forward" else (pairs[1], pairs[0])
 
 
 def iterate_pairs(X: Any, Y: Any) -> Iterator[tuple[Image, Image]]:

@@ -15,7 +15,7 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from ispfit.backbone import Backbone, Network
 from ispfit.estimator.callbacks import DirectionTask, Task
 from ispfit.estimator.fitted import FittedNetworks
-from ispfit.estimator.inputs import check_pairs
+from ispfit.estimator.inputs import check_pairs, check_validation, in_direction
 from ispfit.estimator.parameters import (
     check_checkpoint,
     check_same_backbone,
@@ -128,7 +128,14 @@ class ISPModel(CallbackSupportMixin, FittedNetworks, BaseEstimator):
         self.random_state = random_state
 
     @with_callbacks
-    def fit(self, X: Any, Y: Any, *, checkpoint: str | PathLike[str] | None = None) -> ISPModel:
+    def fit(
+        self,
+        X: Any,
+        Y: Any,
+        *,
+        validation: tuple[Any, Any] | None = None,
+        checkpoint: str | PathLike[str] | None = None,
+    ) -> ISPModel:
         """Fit the model to pairs of a camera.
 
         Parameters
@@ -139,6 +146,9 @@ class ISPModel(CallbackSupportMixin, FittedNetworks, BaseEstimator):
         Y : sequence of srgbs
             The camera's rendering of each raw, on the same pixel grid: float arrays H x W x 3 in [0, 1], or paths for
             `ispfit.read_srgb`.
+        validation : (X, Y) of other pairs, optional
+            Pairs that decide when training stops and which weights are kept, instead of a share of X and Y
+            (`validation_fraction`). They are not trained on.
         checkpoint : folder, optional
             Folder of checkpoints: training continues from those it finds and writes new ones. `random_state` must be
             an int.
@@ -162,13 +172,14 @@ class ISPModel(CallbackSupportMixin, FittedNetworks, BaseEstimator):
         check_checkpoint(checkpoint, self.random_state)
         plan = self._plan()
         raws, srgbs = check_pairs(X, Y)
+        held_out = None if validation is None else check_validation(validation)
         camera = raws[0].shot.camera
 
         networks: dict[str, Network] = {}
         records: dict[str, TrainingRecord] = {}
         task = Task.of_fit(self, raws, srgbs, len(directions))
         for direction in directions:
-            pairs = (raws, srgbs) if direction == "forward" else (srgbs, raws)
+            pairs = in_direction(direction, (raws, srgbs))
             network, first_step = self._build(backbone, direction, pairs, plan.seed)
             n_evaluations = 0 if network.has_closed_form else plan.n_evaluations
             so_far = copy(self).set_fitted(backbone, networks, records, camera)
@@ -176,6 +187,7 @@ class ISPModel(CallbackSupportMixin, FittedNetworks, BaseEstimator):
             records[direction] = self._train(
                 network,
                 pairs,
+                in_direction(direction, held_out) if held_out else None,
                 replace(plan, first_step=first_step),
                 Checkpoint(Path(checkpoint, f"{direction}.safetensors")) if checkpoint else None,
                 backbone,
@@ -275,6 +287,7 @@ class ISPModel(CallbackSupportMixin, FittedNetworks, BaseEstimator):
         self,
         network: Network,
         pairs: tuple[ImageList, ImageList],
+        validation: tuple[ImageList, ImageList] | None,
         plan: TrainingPlan,
         checkpoint: Checkpoint | None,
         backbone: Backbone,
@@ -287,6 +300,7 @@ class ISPModel(CallbackSupportMixin, FittedNetworks, BaseEstimator):
             *pairs,
             plan,
             runtime,
+            validation=validation,
             checkpoint=checkpoint,
             about={"backbone": backbone.name, "settings": backbone.settings()},
             label=f"{backbone.name} {direction}",

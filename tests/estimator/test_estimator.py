@@ -272,3 +272,33 @@ def test_a_checkpoint_needs_a_seed(tmp_path: Path, random_state: Any) -> None:
 def test_numbers_of_numpy_can_be_checkpointed(tmp_path: Path, fitted: ISPModel) -> None:
     model = quick(max_steps=np.int64(6), learning_rate=np.float64(1e-2), batch_size=np.int32(2))
     assert same(model.fit(*toy_pairs(), checkpoint=tmp_path), fitted)
+
+
+def test_validation_pairs_that_are_given_decide_and_are_not_trained_on() -> None:
+    X, Y = toy_pairs(6)
+    model = quick(validation_fraction=0.5, direction="forward")
+    model.fit(X[:4], Y[:4], validation=(X[4:], Y[4:]))
+    record = model.records_["forward"]
+    assert (record.n_train, record.n_validation) == (4, 2)
+    assert record.best_psnr is not None
+    alone = quick(validation_fraction=0, direction="forward").fit(X[:4], Y[:4])
+    losses = [[entry["loss"] for entry in each.records_["forward"].history] for each in (model, alone)]
+    assert losses[0] == losses[1]  # the same pairs were trained on, in the same steps
+
+
+@pytest.mark.parametrize("direction", ["forward", "inverse"])
+def test_validation_pairs_are_turned_round_with_the_direction(direction: str) -> None:
+    X, Y = toy_pairs(4)
+    model = quick(direction=direction, max_steps=40).fit(X[:3], Y[:3], validation=(X[3:], Y[3:]))
+    [own] = model.psnr(X[3:], Y[3:], direction=direction)
+    assert model.records_[direction].best_psnr == pytest.approx(own, abs=3)
+
+
+def test_validation_pairs_that_are_none_are_named() -> None:
+    X, Y = toy_pairs(2)
+    with pytest.raises(InputError, match=r"^validation: expected a tuple \(X, Y\) of raws and srgbs, got ndarray"):
+        quick().fit(X, Y, validation=np.zeros(3))
+    with pytest.raises(
+        InputError, match=r"^validation: X and Y: expected one srgb for each raw, got 2"
+    ):
+        quick().fit(X, Y, validation=(X, Y[:1]))

@@ -128,7 +128,8 @@ def test_a_link_to_nothing_is_named(tmp_path: Path) -> None:
 
 
 def test_a_preview_smaller_than_the_pair_is_reported_with_both_sizes(files: Any) -> None:
-    with pytest.warns(InputWarning, match=r"its embedded picture has (384 x 256|256 x 384) pixels, 300 x 300 were asked for"):
+    message = r"its embedded picture has (384 x 256|256 x 384) pixels, 300 x 300 were asked for"
+    with pytest.warns(InputWarning, match=message):
         raw, _ = read_pair(files[0], files[0], 300)
     assert min(raw.shape[:2]) <= 256
 
