@@ -1,4 +1,4 @@
-"""What a plugin's author runs: `check_backbone` measures the backbone contract, `check_estimator` the estimator's."""
+"""Checks for authors of plugins: `check_backbone` of the backbone contract, `check_estimator` of scikit-learn's."""
 
 from ispfit.testing.backbones import check_backbone
 from ispfit.testing.estimators import check_estimator, estimator_checks

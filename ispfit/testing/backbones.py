@@ -1,4 +1,8 @@
-"""`check_backbone`: every promise of the backbone contract, measured."""
+"""`check_backbone`: measures every promise of the backbone contract.
+
+The docstring of a check completes the sentence "... while checking that", which is reported if a plugin raises an
+unexpected error. It therefore begins in lower case.
+"""
 
 from __future__ import annotations
 
@@ -30,17 +34,20 @@ _STAGES: tuple[tuple[Check, ...], ...] = (
         training.check_inverse,
     ),
 )
-"""Checks of a stage presume that those of the stages before found nothing."""
+"""The checks of a stage run only if all earlier stages found nothing."""
 
 
 def check_backbone(backbone: Backbone) -> None:
-    """Measure every promise of the backbone contract; see `ispfit.backbone`.
+    """Measure every promise of the backbone contract, which `ispfit.backbone` states.
 
-    Hyper-parameters stored as given, cloned and kept in JSON; the scene's form and size, and the memory that it
-    takes; the output's shape; the halo by gradient; tiled = whole; samples = the same pixels of a window; no batch or
-    window statistics, no state, no random numbers, inputs left alone; pickling, saving and loading; training lowers
-    the loss; the inverse, where one is declared. Takes a second or two for a small network. torch's global random
-    state is left as it was.
+    - Hyper-parameters are stored as given, cloned, and survive JSON.
+    - `describe` returns a scene of fixed size for each image alone, in memory that does not grow with the image.
+    - `render` returns the right shape, reads no more than the halo, and renders tiles as it renders the whole.
+    - `render_samples` returns the pixels of `render`.
+    - Neither uses statistics of the batch or the window, state, or random numbers, and neither changes its inputs.
+    - Networks can be pickled, saved and loaded; training lowers the loss; a declared inverse inverts.
+
+    A small network takes a second or two. torch's global random state is restored.
 
     Parameters
     ----------
@@ -49,7 +56,7 @@ def check_backbone(backbone: Backbone) -> None:
     Raises
     ------
     BackboneError
-        With one sentence for each promise that is broken, which says what to change.
+        With one sentence for each broken promise, which says what to change.
 
     Examples
     --------
@@ -69,7 +76,7 @@ def _run(check: Check, subject: Subject) -> list[str]:
     found: list[str] = []
     try:
         found.extend(subject.seeded(lambda: list(check(subject))))
-    except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
+    except Exception as error:  # noqa: BLE001 - third-party code may raise anything
         promise = (check.__doc__ or check.__name__).strip().rstrip(".")
         found.append(f"{type(error).__name__} while checking that {promise}: {error}")
     return found

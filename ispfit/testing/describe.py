@@ -14,13 +14,13 @@ from ispfit.testing.subject import TOLERANCE, Subject, describe, difference
 
 __all__ = ["check_memory", "check_rows", "check_scene"]
 
-_SHORT, _TALL, _WIDE = 256, 2048, 256  # pixels
-_ALLOWANCE = 2**20  # bytes; the taller image has 6 MiB
+_SHORT_PX, _TALL_PX, _WIDTH_PX = 256, 2048, 256  # heights of two images, and the width of both
+_ALLOWANCE_BYTES = 2**20  # the taller image has 6 MiB
 
 
 def check_scene(subject: Subject) -> Iterator[str]:
     """describe returns a Scene with leading axis N whose size does not grow with the image."""
-    network, unit = subject.network(), subject.unit
+    network = subject.network()
     images = torch.stack([subject.image(seed).permute(2, 0, 1) for seed in (0, 1)])
     scene: Any = network.describe(images)
     if not isinstance(scene, Scene):
@@ -32,10 +32,11 @@ def check_scene(subject: Subject) -> Iterator[str]:
                 f"describe returned {name} of shape {tuple(tensor.shape)} for {len(images)} images; its leading axis "
                 "must count the images."
             )
-    yield from _check_size(network, subject, unit)
+    yield from _check_size(network, subject)
 
 
-def _check_size(network: Network, subject: Subject, unit: int) -> Iterator[str]:
+def _check_size(network: Network, subject: Subject) -> Iterator[str]:
+    unit = subject.unit
     shapes = [
         {name: tuple(tensor.shape) for name, tensor in describe(network, subject.image(0, *size)).items()}
         for size in ((2 * unit, 3 * unit), (5 * unit + 1, 4 * unit - 1), (3, 2))
@@ -45,26 +46,26 @@ def _check_size(network: Network, subject: Subject, unit: int) -> Iterator[str]:
         if len(set(sizes)) > 1:
             yield (
                 f"the size of the scene's {name} depends on the image's ({sizes[0]}, {sizes[1]}); reduce it in "
-                "describe to a size of its own: the image may hold 45 megapixels."
+                "describe to a fixed size: the image may have 45 megapixels."
             )
 
 
 def check_memory(subject: Subject) -> Iterator[str]:
-    """what describe holds in memory does not grow with the image."""
+    """the memory that describe needs does not grow with the image."""
     network = subject.network()
     short, tall = (
-        peak_bytes(partial(describe, network, subject.image(0, height, _WIDE))) for height in (_SHORT, _TALL)
+        peak_bytes(partial(describe, network, subject.image(0, height, _WIDTH_PX))) for height in (_SHORT_PX, _TALL_PX)
     )
-    if tall > 2 * short + _ALLOWANCE:
+    if tall > 2 * short + _ALLOWANCE_BYTES:
         yield (
-            f"describe needs {tall / 2**20:.1f} MiB for an image of {_TALL} x {_WIDE} pixels and "
-            f"{short / 2**20:.1f} for one of {_SHORT} x {_WIDE}; reduce the image first (adaptive_avg_pool2d) or go "
-            "through it in strips: it may hold 45 megapixels."
+            f"describe needs {tall / 2**20:.1f} MiB for an image of {_TALL_PX} x {_WIDTH_PX} pixels and "
+            f"{short / 2**20:.1f} MiB for one of {_SHORT_PX} x {_WIDTH_PX}; reduce the image first "
+            "(adaptive_avg_pool2d) or process it in strips: it may have 45 megapixels."
         )
 
 
 def check_rows(subject: Subject) -> Iterator[str]:
-    """the scene of an image does not depend on the images that are described with it."""
+    """the scene of an image does not depend on the other images of the batch."""
     network = subject.network()
     images = [subject.image(seed) for seed in (0, 1)]
     together = network.describe(torch.stack([image.permute(2, 0, 1) for image in images]))
@@ -73,7 +74,6 @@ def check_rows(subject: Subject) -> Iterator[str]:
         for name, tensor in together.items():
             if difference(tensor[row].float(), alone[name][0].float()).amax() > 10 * TOLERANCE:
                 yield (
-                    f"the scene's {name} depends on the other images of the batch; use no batch statistics in "
-                    "describe, each image stands alone."
+                    f"the scene's {name} depends on the other images of the batch; use no batch statistics in describe."
                 )
                 return

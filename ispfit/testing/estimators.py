@@ -1,4 +1,4 @@
-"""`check_estimator`: what scikit-learn's own checks ask of an estimator, asked for lists of images."""
+"""`check_estimator`: scikit-learn's checks of estimators, adapted to lists of images."""
 
 from __future__ import annotations
 
@@ -22,25 +22,27 @@ __all__ = ["check_estimator", "estimator_checks"]
 Images = list[Any]
 Check = Callable[[Any], None]
 
-_SIDES = ((24, 33), (17, 40), (32, 24), (24, 33))
+_IMAGE_SIZES = ((24, 33), (17, 40), (32, 24), (24, 33))
 
 
 def check_estimator(estimator: Any) -> None:
-    """Check an estimator of images: an `ispfit.ISPModel` with any backbone, or anything that is used like one.
+    """Check an `ispfit.ISPModel` with any backbone, or any estimator with the same methods.
 
-    Fitting must be quick (few steps) and repeatable (an int as ``random_state``).
+    Parameters
+    ----------
+    estimator : not fitted, quick to fit (few steps), and repeatable (an int as ``random_state``).
 
     Raises
     ------
     AssertionError
-        At the first promise that is broken.
+        At the first broken promise.
     """
     for check in estimator_checks():
         check(clone(estimator))
 
 
 def estimator_checks() -> list[Check]:
-    """The checks one by one, to parametrise a test over; each takes an estimator that is not fitted."""
+    """Return the checks as a list for a parametrised test; each takes an estimator that is not fitted."""
     return [
         function
         for name, function in globals().items()
@@ -50,8 +52,8 @@ def estimator_checks() -> list[Check]:
 
 def _pairs(same_size: bool = False) -> tuple[Images, Images]:
     rng = np.random.default_rng(0)
-    sides = [_SIDES[0]] * 4 if same_size else _SIDES
-    raws = [rng.random((*size, 3), np.float32) * 0.9 + 0.05 for size in sides]
+    sizes = [_IMAGE_SIZES[0]] * 4 if same_size else _IMAGE_SIZES
+    raws = [rng.random((*size, 3), np.float32) * 0.9 + 0.05 for size in sizes]
     shots = [Shot(name=f"shot{number}", make="Maker", model="One") for number in range(len(raws))]
     X = [Image(raw, shot) for raw, shot in zip(raws, shots, strict=True)]
     return X, [Image(np.sqrt(raw), raw.shot) for raw in X]
@@ -89,24 +91,30 @@ def check_init_only_stores(estimator: Any) -> None:
 
 
 def check_clone_and_params(estimator: Any) -> None:
-    """Parameters, nested ones too, survive get_params, set_params and clone."""
+    """Parameters, including nested ones, survive get_params, set_params and clone."""
     nested = estimator.get_params(deep=True)
-    assert set(estimator.get_params(deep=False)) <= set(nested)
+    assert set(estimator.get_params(deep=False)) <= set(nested), (
+        "get_params(deep=True) must contain all of get_params(deep=False)"
+    )
     plain = {name: value for name, value in nested.items() if not hasattr(value, "get_params")}
-    assert estimator.set_params(**plain) is estimator
+    assert estimator.set_params(**plain) is estimator, "set_params must return the estimator"
     copied = clone(estimator).get_params(deep=True)
-    assert copied.keys() == nested.keys()
-    assert all(copied[name] == value for name, value in plain.items() if name != "backbone")
+    assert copied.keys() == nested.keys(), "clone must keep all parameters"
+    assert all(copied[name] == value for name, value in plain.items() if name != "backbone"), (
+        "clone must keep the values of all parameters"
+    )
     _raises(ValueError, "no_such_parameter", lambda: estimator.set_params(no_such_parameter=1))
 
 
 def check_fit_returns_self_and_keeps_params(estimator: Any) -> None:
-    """``fit`` returns the estimator, leaves its parameters alone and adds names that end in an underscore."""
+    """``fit`` returns the estimator, keeps its parameters, and sets only attributes that end in an underscore."""
     before = {name: repr(value) for name, value in estimator.get_params(deep=True).items()}
     names = set(vars(estimator))
     fitted, _, _ = _fitted(estimator)
-    assert fitted is estimator
-    assert {name: repr(value) for name, value in estimator.get_params(deep=True).items()} == before
+    assert fitted is estimator, "fit must return the estimator"
+    assert {name: repr(value) for name, value in estimator.get_params(deep=True).items()} == before, (
+        "fit must not change parameters"
+    )
     added = set(vars(estimator)) - names
     assert added, "fit set no attribute"
     assert all(name.endswith("_") for name in added), f"fitted attributes end in an underscore: {sorted(added)}"
@@ -114,7 +122,7 @@ def check_fit_returns_self_and_keeps_params(estimator: Any) -> None:
 
 
 def check_not_fitted(estimator: Any) -> None:
-    """Before ``fit`` every method says that the estimator is not fitted."""
+    """Before ``fit``, every method raises an error that says that the estimator is not fitted."""
     X, Y = _pairs()
     for method, arguments in (("transform", [X]), ("predict", [X]), ("inverse_transform", [Y]), ("score", [X, Y])):
         _raises(NotFittedError, "not fitted", partial(getattr(estimator, method), *arguments))
@@ -123,7 +131,7 @@ def check_not_fitted(estimator: Any) -> None:
 
 
 def check_fit_is_repeatable(estimator: Any) -> None:
-    """The same seed and data give the same model; a second ``fit`` forgets the first."""
+    """The same seed and data give the same model, also after another ``fit``."""
     fitted, X, Y = _fitted(estimator)
     again = clone(estimator).fit(X, Y)
     once = fitted.transform(X)
@@ -133,7 +141,7 @@ def check_fit_is_repeatable(estimator: Any) -> None:
 
 
 def check_inputs_are_left_alone(estimator: Any) -> None:
-    """No method changes its images; read-only ones, as joblib hands them to its workers, are enough."""
+    """No method changes its images, so all accept read-only images, which joblib passes to its workers."""
     X, Y = _pairs()
     for image in X + Y:
         image.flags.writeable = False
@@ -142,8 +150,8 @@ def check_inputs_are_left_alone(estimator: Any) -> None:
     estimator.transform(X)
     estimator.inverse_transform(Y)
     estimator.score(X, Y)
-    assert _equal(kept[0], X)
-    assert _equal(kept[1], Y)
+    assert _equal(kept[0], X), "a method changed images of X"
+    assert _equal(kept[1], Y), "a method changed images of Y"
 
 
 def check_containers(estimator: Any) -> None:
@@ -156,50 +164,50 @@ def check_containers(estimator: Any) -> None:
 
 
 def check_unequal_sizes(estimator: Any) -> None:
-    """Images of unequal sizes go in, and come out as float32 in [0, 1], each of its own size and with its shot."""
+    """Images may differ in size; each result is float32 in [0, 1] and has the size and the shot of its image."""
     fitted, X, Y = _fitted(estimator)
     for given, results in ((X, fitted.transform(X)), (Y, fitted.inverse_transform(Y))):
         for image, result in zip(given, results, strict=True):
-            assert result.shape == image.shape
-            assert result.dtype == np.float32
-            assert 0 <= result.min() <= result.max() <= 1
-            assert result.shot == image.shot
+            assert result.shape == image.shape, "a result must have the size of its image"
+            assert result.dtype == np.float32, "a result must be float32"
+            assert 0 <= result.min() <= result.max() <= 1, "a result must lie in [0, 1]"
+            assert result.shot == image.shot, "a result must carry the shot of its image"
 
 
 def check_each_image_stands_alone(estimator: Any) -> None:
-    """What comes out for an image does not depend on the others in the list."""
+    """The result for an image does not depend on the other images of the list."""
     fitted, X, _ = _fitted(estimator)
     together = fitted.transform(X)
-    assert _close(together, [fitted.transform([image])[0] for image in X])
-    assert _close(together[::-1], fitted.transform(X[::-1]))
+    assert _close(together, [fitted.transform([image])[0] for image in X]), "an image alone gives another result"
+    assert _close(together[::-1], fitted.transform(X[::-1])), "another order of images gives other results"
 
 
 def check_predict_and_score(estimator: Any) -> None:
-    """``predict`` is ``transform``, and ``score`` one finite number."""
+    """``predict`` returns the same as ``transform``, and ``score`` returns one finite number."""
     fitted, X, Y = _fitted(estimator)
-    assert _equal(fitted.transform(X), fitted.predict(X))
+    assert _equal(fitted.transform(X), fitted.predict(X)), "predict must return the same as transform"
     score = fitted.score(X, Y)
-    assert isinstance(score, float)
-    assert np.isfinite(score)
+    assert isinstance(score, float), "score must return a float"
+    assert np.isfinite(score), "score must be finite"
 
 
 def check_pickle(estimator: Any) -> None:
-    """A fitted estimator renders the same after pickling, which does not change it."""
+    """A fitted estimator and its unpickled copy render the same."""
     fitted, X, Y = _fitted(estimator)
     loaded = pickle.loads(pickle.dumps(fitted))
-    assert _equal(fitted.transform(X), loaded.transform(X))
-    assert _equal(fitted.inverse_transform(Y), loaded.inverse_transform(Y))
+    assert _equal(fitted.transform(X), loaded.transform(X)), "transform differs after pickling"
+    assert _equal(fitted.inverse_transform(Y), loaded.inverse_transform(Y)), "inverse_transform differs after pickling"
 
 
 def check_repr(estimator: Any) -> None:
-    """It prints, in a notebook too, before and after fitting."""
+    """The representation, also in notebooks, names the class before and after fitting."""
     for shown in (estimator, _fitted(estimator)[0]):
-        assert type(estimator).__name__ in repr(shown)
-        assert type(estimator).__name__ in shown._repr_html_()
+        assert type(estimator).__name__ in repr(shown), "repr must name the class"
+        assert type(estimator).__name__ in shown._repr_html_(), "_repr_html_ must name the class"
 
 
 def check_bad_input(estimator: Any) -> None:
-    """Whatever is no sequence of images is refused with words that help."""
+    """Anything but a sequence of images raises an error that says what to pass."""
     X, Y = _pairs()
     cases: list[tuple[Any, Any, str]] = [
         (X[0], Y, "for one image pass [X]"),
@@ -228,7 +236,7 @@ def _object_array(images: Images) -> Any:
 
 
 class _LazySequence:
-    """A sequence that is no list."""
+    """A sequence that is not a list."""
 
     def __init__(self, images: Images) -> None:
         self._images = images
@@ -241,7 +249,7 @@ class _LazySequence:
 
 
 class _LazyImage:
-    """An image that is read when it is asked for."""
+    """An image that is read on demand."""
 
     def __init__(self, image: Image) -> None:
         self._image, self.shape = image, image.shape

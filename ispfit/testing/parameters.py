@@ -1,4 +1,4 @@
-"""Checks of a backbone's hyper-parameters and of what it builds."""
+"""Checks of the hyper-parameters of a backbone, and of its networks as built."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["check_build", "check_parameters", "check_pickle"]
 
 
 def check_parameters(subject: Subject) -> Iterator[str]:
-    """hyper-parameters are stored as given, cloned and kept in a model file."""
+    """hyper-parameters are stored as given, cloned, and written to a model file."""
     backbone = subject.backbone
     if not isinstance(getattr(backbone, "name", None), str):
         yield "it has no name; set name = '...' on the class."
@@ -37,13 +37,13 @@ def check_parameters(subject: Subject) -> Iterator[str]:
         same = False
     if not same:
         yield (
-            f"its parameters {settings} do not survive JSON, in which a model file keeps them; use numbers, strings, "
+            f"its parameters {settings} do not survive JSON, in which a model file stores them; use numbers, strings, "
             "booleans, None and lists."
         )
 
 
 def _with_lists(settings: Any) -> Any:
-    """The same with lists for tuples: JSON knows no other."""
+    """Replace tuples by lists, as JSON does."""
     if isinstance(settings, dict):
         return {name: _with_lists(value) for name, value in settings.items()}
     return [_with_lists(value) for value in settings] if isinstance(settings, list | tuple) else settings
@@ -54,7 +54,7 @@ def _check_stored(backbone: Backbone, names: list[str]) -> Iterator[str]:
         given = object()
         try:
             stored = getattr(type(backbone)(**{name: given}), name) is given
-        except Exception:  # noqa: BLE001 - __init__ looked at its argument
+        except Exception:  # noqa: BLE001 - __init__ used its argument
             stored = False
         if not stored:
             yield (
@@ -70,15 +70,15 @@ def check_build(subject: Subject) -> Iterator[str]:
         yield f"build returned a {type(first).__name__}, expected an ispfit.Network."
         return
     if first is second or _shared(first, second):
-        yield "build returns weights that it returned before; make a new network in each call."
+        yield "build returns weights that an earlier call returned; make a new network in each call."
     weights, again = first.state_dict(), second.state_dict()
     if weights.keys() != again.keys() or any(not torch.equal(weights[name], again[name]) for name in weights):
         yield (
             "two networks built after torch.manual_seed(0) differ; draw the weights from torch's global generator, not "
-            "from NumPy or the clock."
+            "from NumPy's or from the time."
         )
     if not (isinstance(first.stride, int) and first.stride >= 1):
-        yield f"stride is {first.stride!r}, expected a whole number of pixels, at least 1."
+        yield f"stride is {first.stride!r}, expected a whole number of pixels >= 1."
     elif not (isinstance(first.halo, int) and first.halo >= 0 and first.halo % first.stride == 0):
         yield f"halo is {first.halo!r}, expected a whole number of pixels and a multiple of stride = {first.stride}."
     if not first.has_closed_form and not any(parameter.requires_grad for parameter in first.parameters()):
@@ -96,12 +96,12 @@ def _shared(first: Network, second: Network) -> bool:
 
 
 def check_pickle(subject: Subject) -> Iterator[str]:
-    """backbone and network can be pickled, for worker processes."""
+    """backbone and network can be pickled for worker processes."""
     for what, thing in (("the backbone", subject.backbone), ("its network", subject.network())):
         try:
             pickle.loads(pickle.dumps(thing))
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             yield (
                 f"{what} cannot be pickled ({error}); define its classes and functions at the top level of a module, "
-                "not inside a function, and store no lambdas and no open files."
+                "not inside a function, and store no lambdas or open files."
             )

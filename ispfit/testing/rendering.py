@@ -25,7 +25,7 @@ def check_shape(subject: Subject) -> Iterator[str]:
         pixels, window = cut(network, image, size=size)
         with torch.no_grad():
             rendered: Any = network.render(pixels, describe(network, image), window)
-        if problem := _wrong_form("render", rendered, partial(check_rendered, network, rendered, window)):
+        if problem := _output_problem("render", rendered, partial(check_rendered, network, rendered, window)):
             yield problem
             return
         if not rendered.isfinite().all():
@@ -33,10 +33,10 @@ def check_shape(subject: Subject) -> Iterator[str]:
             return
 
 
-def _wrong_form(method: str, rendered: Tensor, check: Callable[[], None]) -> str | None:
-    """What is wrong with the shape, which `check` looks at, or the type of what a method returned."""
+def _output_problem(method: str, rendered: Tensor, check_shape_of_output: Callable[[], None]) -> str | None:
+    """Return what is wrong with the shape or the dtype of an output, or None."""
     try:
-        check()
+        check_shape_of_output()
     except BackboneError as error:
         return str(error)
     if rendered.dtype != torch.float32:
@@ -51,8 +51,8 @@ def check_halo(subject: Subject) -> Iterator[str]:
     if reach > network.halo:
         if reach == furthest:
             yield (
-                "render depends on every pixel of its window (instance statistics, a global pooling?); what depends "
-                "on the image as a whole belongs in describe."
+                "render depends on every pixel of its window (instance statistics, global pooling?); whatever depends "
+                "on the whole image belongs in describe."
             )
         else:
             stride = network.stride
@@ -72,12 +72,22 @@ def check_halo(subject: Subject) -> Iterator[str]:
     if worst > TOLERANCE:
         yield (
             f"an image rendered in tiles differs from the image rendered whole by {worst:.2g}; use no padding and no "
-            "statistics of the window in render: valid convolutions consume the halo, which holds the true neighbours."
+            "statistics of the window in render: valid convolutions read the true neighbours from the halo."
         )
 
 
 def _reach(network: Network, subject: Subject, unit: int) -> tuple[int, int]:
-    """How far from a cell of the stride the pixels lie that its output depends on, by gradient; and the furthest."""
+    """Return the distance of the farthest pixel on which the output depends, and the largest distance in the window.
+
+    The gradient of one cell, stride x stride output pixels in the middle of a window, shows the pixels that it reads::
+
+        . . . . . . . . . .
+        . . . r r r r . . .     c  the cell
+        . . . r c c r . . .     r  pixels with a gradient: the reach is 1
+        . . . r c c r . . .
+        . . . r r r r . . .
+        . . . . . . . . . .
+    """
     image = subject.image(0, 5 * unit, 5 * unit)
     with torch.no_grad():
         scene = describe(network, image)
@@ -86,7 +96,7 @@ def _reach(network: Network, subject: Subject, unit: int) -> tuple[int, int]:
     rendered = network.render(pixels, scene, window)
     start, stop = 2 * unit, 2 * unit + network.stride
     if not rendered.requires_grad:
-        return 0, -1  # a table: the tiles will tell
+        return 0, -1  # without gradient, such as a table: comparing tiles must do
     cell = rendered[:, :, start:stop, start:stop]
     (gradient,) = torch.autograd.grad(
         (cell * torch.randn_like(cell)).sum(), pixels, allow_unused=True, materialize_grads=True
@@ -99,60 +109,65 @@ def _reach(network: Network, subject: Subject, unit: int) -> tuple[int, int]:
 
 
 def check_batch(subject: Subject) -> Iterator[str]:
-    """no window of a batch depends on another, in training neither."""
+    """no window of a batch depends on another, in evaluation or in training."""
     network = subject.network()
     batch = [cut(network, subject.image(seed), size=(subject.unit,) * 2) for seed in range(3)]
     scene = Scene.cat([describe(network, subject.image(seed)) for seed in range(3)]).detach()
-    window = _join([window for _, window in batch])
+    window = _concatenate([window for _, window in batch])
     with torch.no_grad():
         together = network.render(torch.cat([pixels for pixels, _ in batch]), scene, window)
         alone = [network.render(pixels, scene.select(torch.tensor([i])), one) for i, (pixels, one) in enumerate(batch)]
-    mixes = bool(difference(together, torch.cat(alone)).amax() > TOLERANCE)
+    depends = bool(difference(together, torch.cat(alone)).amax() > TOLERANCE)
     pixels = torch.cat([pixels for pixels, _ in batch]).requires_grad_()
     rendered = network.train().render(pixels, scene, window)
     if rendered.requires_grad:
         loss = rendered[0].square().sum()
         (gradient,) = torch.autograd.grad(loss, pixels, allow_unused=True, materialize_grads=True)
-        mixes |= bool(gradient[1:].abs().amax() > 0)
-    if mixes:
+        depends |= bool(gradient[1:].abs().amax() > 0)
+    if depends:
         yield (
             "the output of a window depends on the other windows of its batch; use no batch statistics (BatchNorm) in "
             "render."
         )
-    elif _moved(subject.network().state_dict(), network.state_dict()):
+    elif _differ(subject.network().state_dict(), network.state_dict()):
         yield "render changes the network's buffers in training; keep no running statistics in it."
 
 
 def check_samples(subject: Subject) -> Iterator[str]:
-    """render_samples gives the pixels of render."""
+    """render_samples returns the pixels of render."""
     network, image = subject.network(), subject.image()
     count = network.samples_per_window
     if not (count is None or (isinstance(count, int) and count > 0)):
         yield f"samples_per_window is {count!r}; set it to a number of pixels of each window, or to None for all."
         return
     cuts = [cut(network, image, top, 0, (subject.unit, 2 * subject.unit)) for top in (0, subject.unit)]
-    pixels, window = torch.cat([one for one, _ in cuts]), _join([one for _, one in cuts])
+    pixels, window = torch.cat([one for one, _ in cuts]), _concatenate([one for _, one in cuts])
     sample_index = torch.randint(window.height * window.width, (2, 50))
     scene = describe(network, image).select(torch.tensor([0, 0]))
     whole = network.render(pixels, scene, window)
     rendered = network.render_samples(pixels, scene, window, sample_index)
-    if problem := _wrong_form("render_samples", rendered, partial(check_rendered_samples, network, rendered, sample_index)):
+    check_shape_of_output = partial(check_rendered_samples, network, rendered, sample_index)
+    if problem := _output_problem("render_samples", rendered, check_shape_of_output):
         yield problem
     elif whole.requires_grad and not rendered.requires_grad:
         yield "render_samples returns pixels that do not depend on the weights; use no detach in it."
     elif (worst := float(difference(rendered, pick_pixels(whole, sample_index)).detach().amax())) > TOLERANCE:
         yield (
-            f"render_samples differs from the same pixels of render by {worst:.2g}; each window is counted by itself, "
-            "row by row, without its halo."
+            f"render_samples differs from the same pixels of render by {worst:.2g}; sample_index numbers the pixels of "
+            "each window row by row, without the halo."
         )
 
 
-def _join(windows: list[Window]) -> Window:
-    tops, lefts, heights, widths = (
-        torch.cat([getattr(window, name) for window in windows])
-        for name in ("top", "left", "image_height", "image_width")
+def _concatenate(windows: list[Window]) -> Window:
+    """Return several windows of one size as one batch."""
+    return Window(
+        torch.cat([window.top for window in windows]),
+        torch.cat([window.left for window in windows]),
+        windows[0].height,
+        windows[0].width,
+        torch.cat([window.image_height for window in windows]),
+        torch.cat([window.image_width for window in windows]),
     )
-    return Window(tops, lefts, windows[0].height, windows[0].width, heights, widths)
 
 
 def check_inputs(subject: Subject) -> Iterator[str]:
@@ -164,17 +179,17 @@ def check_inputs(subject: Subject) -> Iterator[str]:
     with torch.no_grad():
         scene = network.describe(whole)
         if not torch.equal(whole, kept):
-            yield "describe changes its image; use no in-place operations on it (no image -= mean)."
+            yield "describe changes its image; use no in-place operations on it, such as image -= mean."
         given = {"pixels": pixels, **scene}
         before = {name: tensor.clone() for name, tensor in given.items()}
         network.render(pixels, scene, window)
     for name, tensor in given.items():
         if not torch.equal(tensor, before[name]):
-            yield f"render changes its {name}; use no in-place operations on what it is given."
+            yield f"render changes its {name}; use no in-place operations on its inputs."
 
 
 def check_repeats(subject: Subject) -> Iterator[str]:
-    """the same input gives the same output, whatever was done before."""
+    """the same input gives the same output after any other calls."""
     image, other = subject.image(), subject.image(1) ** 2
     first = _seeded_render(subject.network(), image, 1)
     if not torch.equal(first, _seeded_render(subject.network(), image, 2)):
@@ -186,10 +201,10 @@ def check_repeats(subject: Subject) -> Iterator[str]:
     repeated = [render(network, image, scene)]
     render(network, other)
     repeated.append(render(network, image, scene))
-    if not all(_same(first, again) for again in repeated) or _moved(before, network.state_dict()):
+    if not all(_close(first, again) for again in repeated) or _differ(before, network.state_dict()):
         yield (
-            "the output depends on earlier calls; keep no state between calls: what describe finds goes into the "
-            "Scene, not into self."
+            "the output depends on earlier calls; keep no state between calls: describe returns its results in the "
+            "Scene and stores nothing in self."
         )
 
 
@@ -198,9 +213,9 @@ def _seeded_render(network: Network, image: Tensor, seed: int) -> Tensor:
     return render(network, image)
 
 
-def _same(first: Tensor, second: Tensor) -> bool:
+def _close(first: Tensor, second: Tensor) -> bool:
     return bool(difference(first, second).amax() <= TOLERANCE)
 
 
-def _moved(before: dict[str, Tensor], after: dict[str, Tensor]) -> bool:
+def _differ(before: dict[str, Tensor], after: dict[str, Tensor]) -> bool:
     return any(not torch.equal(before[name], after[name]) for name in before)

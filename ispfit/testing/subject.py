@@ -1,4 +1,4 @@
-"""What is checked, and the images and windows that it is checked with."""
+"""The backbone under examination, and the images and windows with which it is examined."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ispfit.runtime import seeded
 __all__ = ["TOLERANCE", "Subject", "difference"]
 
 TOLERANCE = 1e-5
-"""Largest difference of two outputs, for values about 1, that may be called rounding."""
+"""Largest difference of two outputs, for values about 1, that counts as rounding."""
 
 Result = TypeVar("Result")
 
@@ -26,9 +26,9 @@ Result = TypeVar("Result")
 class Subject:
     """A backbone under examination.
 
-    Attributes
+    Parameters
     ----------
-    unit : side of a small window in pixels, a multiple of the network's stride.
+    backbone : the backbone with the hyper-parameters to check.
     """
 
     def __init__(self, backbone: Backbone) -> None:
@@ -36,14 +36,14 @@ class Subject:
         self._network: Network | None = None
 
     def seeded(self, function: Callable[[], Result]) -> Result:
-        """Call a function with torch's global generator seeded."""
+        """Return the result of a function, called with torch's global generator seeded."""
         with seeded(0):
             return function()
 
     def network(self) -> Network:
-        """A copy of one network in evaluation mode, its weights moved a little away from where they start.
+        """Return a copy of one network in evaluation mode, fitted if it has a closed form.
 
-        A last layer that starts at zero would hide everything before it. A network that fits itself is fitted.
+        Other networks have noise on their weights: a last layer of zeros would hide all layers before it.
         """
         if self._network is None:
             network = self.backbone.build()
@@ -60,18 +60,19 @@ class Subject:
 
     @property
     def unit(self) -> int:
+        """Side of a small window in pixels, a multiple of the network's stride."""
         stride = self.network().stride
         return stride * -(-8 // stride)
 
     def image(self, seed: int = 0, height: int | None = None, width: int | None = None) -> Tensor:
-        """A noisy image (H, W, 3), by default of 4 x 5 units less a few pixels."""
+        """Return a noisy image (H, W, 3), by default a few pixels smaller than 4 x 5 units."""
         height, width = height or 4 * self.unit - 1, width or 5 * self.unit - 3
         rng = np.random.default_rng([seed, height, width])
         light = rng.random((1, 1, 3)) + np.linspace(0, 1, width)[None, :, None]
         return torch.from_numpy(np.float32(0.3 * light + 0.4 * rng.random((height, width, 3))))
 
     def pairs(self) -> list[tuple[Image, Image]]:
-        """Pairs of a camera that takes the square root."""
+        """Return pairs of a camera whose rendering is the square root."""
         sides = [(24, 32), (33, 21), (24, 32)]
         images = [self.image(seed, *size).numpy() for seed, size in enumerate(sides)]
         return [(Image(image), Image(np.sqrt(image))) for image in images]
@@ -80,7 +81,7 @@ class Subject:
 def cut(
     network: Network, image: Tensor, top: int = 0, left: int = 0, size: tuple[int, int] | None = None
 ) -> tuple[Tensor, Window]:
-    """One window of an image with its halo, by default all of the image in whole strides."""
+    """Return one window of an image with its halo, by default the whole image, completed to whole strides."""
     stride = network.stride
     height, width = size or (-(-side // stride) * stride for side in image.shape[:2])
     corner = torch.tensor([top]), torch.tensor([left])
@@ -90,20 +91,20 @@ def cut(
 
 
 def describe(network: Network, image: Tensor) -> Scene:
-    """Φ of one image (H, W, 3)."""
+    """Return Φ of one image (H, W, 3)."""
     return network.describe(image.permute(2, 0, 1)[None])
 
 
 def render(
     network: Network, image: Tensor, scene: Scene | None = None, *, top: int = 0, left: int = 0, size: int | None = None
 ) -> Tensor:
-    """One window of an image, (3, h, w), not clipped; without gradients."""
+    """Render one window of an image without gradients, (3, h, w), not clipped."""
     with torch.no_grad():
         pixels, window = cut(network, image, top, left, (size, size) if size else None)
         return network.render(pixels, describe(network, image) if scene is None else scene, window)[0]
 
 
 def difference(first: Tensor, second: Tensor) -> Tensor:
-    """Absolute differences, as a share of the larger value where that exceeds 1; infinite where one is NaN."""
+    """Return absolute differences, relative to the larger value if that exceeds 1; infinite for NaN."""
     scale = torch.maximum(first.abs(), second.abs()).clamp(min=1)
     return ((first - second).abs() / scale).nan_to_num(nan=torch.inf)

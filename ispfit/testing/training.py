@@ -1,4 +1,4 @@
-"""Checks of fitting, saving and inverting."""
+"""Checks of training, saving and inverting."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ispfit.testing.subject import TOLERANCE, Subject, cut, describe, difference
 
 __all__ = ["check_inverse", "check_learns", "check_saves"]
 
-_STEPS = 20
+_N_STEPS = 20
 
 
 def check_learns(subject: Subject) -> Iterator[str]:
@@ -26,18 +26,18 @@ def check_learns(subject: Subject) -> Iterator[str]:
     _fit(network, subject)
     after = _loss(network.eval(), subject).detach()
     if not after < before:
-        way = "fit_pairs" if network.has_closed_form else f"{_STEPS} steps of Adam"
+        method = "fit_pairs" if network.has_closed_form else f"{_N_STEPS} steps of Adam"
         yield (
-            f"{way} did not lower the loss on three pairs (before {float(before):.3g}, after {float(after):.3g}); "
+            f"{method} did not lower the loss on three pairs (before {float(before):.3g}, after {float(after):.3g}); "
             "check that the output depends on the weights by differentiable operations, without detach or rounding."
         )
 
 
 def check_saves(subject: Subject) -> Iterator[str]:
-    """a network's weights give the same output in another network of the backbone."""
+    """another network of the backbone gives the same output with the saved weights."""
     network, image = subject.network(), subject.image()
     saved = safetensors.torch.save({name: tensor.contiguous() for name, tensor in _weights(network).items()})
-    torch.manual_seed(1)  # so that what is not saved differs
+    torch.manual_seed(1)  # so that anything that is not saved differs
     settings = json.loads(json.dumps(subject.backbone.settings()))
     loaded = type(subject.backbone)(**settings).build().eval()
     try:
@@ -46,7 +46,7 @@ def check_saves(subject: Subject) -> Iterator[str]:
         reason = str(error).splitlines()[-1].strip()
         yield (
             f"the weights of one network do not fit another of the same backbone ({reason}); the shapes of parameters "
-            "and buffers must follow from the hyper-parameters alone."
+            "and buffers must depend on the hyper-parameters only."
         )
         return
     if difference(render(network, image), render(loaded, image)).amax() > TOLERANCE:
@@ -57,7 +57,7 @@ def check_saves(subject: Subject) -> Iterator[str]:
 
 
 def check_inverse(subject: Subject) -> Iterator[str]:
-    """the inverse of an invertible backbone is a network that undoes the forward one."""
+    """the inverse of an invertible backbone is a network that undoes the forward network."""
     if not subject.backbone.invertible:
         return
     network = subject.backbone.build()
@@ -70,10 +70,13 @@ def check_inverse(subject: Subject) -> Iterator[str]:
     reverse = _Inverse(subject, inverse.eval())
     yield from (f"the inverse: {problem}" for check in (check_shape, check_halo) for problem in check(reverse))
     image = subject.image()
-    there = render(network, image).permute(1, 2, 0)[: image.shape[0], : image.shape[1]].clamp(0, 1)
-    back = render(inverse, there).permute(1, 2, 0)[: image.shape[0], : image.shape[1]]
-    if not (back - image).square().mean() < (there - image).square().mean():
-        yield "the inverse does not undo the forward network: rendering and derendering an image leads away from it."
+    rendered = render(network, image).permute(1, 2, 0)[: image.shape[0], : image.shape[1]].clamp(0, 1)
+    derendered = render(inverse, rendered).permute(1, 2, 0)[: image.shape[0], : image.shape[1]]
+    if not (derendered - image).square().mean() < (rendered - image).square().mean():
+        yield (
+            "the inverse does not undo the forward network: a rendered and derendered image differs more from the "
+            "original than the rendered one."
+        )
 
 
 class _Inverse(Subject):
@@ -90,7 +93,7 @@ def _fit(network: Network, subject: Subject) -> None:
         return
     optimizer = torch.optim.Adam([weight for weight in network.parameters() if weight.requires_grad], 1e-3)
     network.train()
-    for _ in range(_STEPS):
+    for _ in range(_N_STEPS):
         optimizer.zero_grad()
         _loss(network, subject).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
