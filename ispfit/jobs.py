@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 # joblib offers neither a check for its own backends nor an executor of one process in its public modules; these names
@@ -34,6 +35,7 @@ _Answer = tuple[Any, str | None]  # the result of an item, or why it failed
 
 _FEWEST_PARALLEL = 4  # items; for fewer, starting more processes costs more than it saves
 _IDLE_SECONDS = 300
+_OWN_VARIABLES = ("ISPFIT_", "XDG_CACHE_HOME")  # of the environment, that change what a worker does
 _idle: dict[int, list[ProcessPoolExecutor]] = {}
 """Workers that wait for more work, by their number of threads: a start costs a second of imports."""
 
@@ -147,12 +149,12 @@ class _Pool(Generic[Item]):
     def answers(self) -> Iterator[tuple[int, _Answer]]:
         """Yield the index and the answer of each item as it is done."""
         pending, running = iter(enumerate(self.items)), dict[Future[Any], _Task]()
-        folder = os.getcwd()  # noqa: PTH109 - a plain string is what a worker needs
+        caller = _Caller()
         try:
             while True:
                 while len(running) < self.n_jobs and (following := next(pending, None)) is not None:
                     task = _Task(following[0], self._worker(), time.monotonic() + self.time_limit)
-                    future = task.worker.submit(_in_folder, folder, self.work, following[1], self.threads)
+                    future = task.worker.submit(_as_caller, caller, self.work, following[1], self.threads)
                     running[future] = task
                 if not running:
                     return
@@ -188,9 +190,23 @@ class _Pool(Generic[Item]):
         return answer
 
 
-def _in_folder(folder: str, work: Callable[[Item], Any], item: Item, threads: int) -> _Answer:
-    """Work in the folder that the caller is in: an idle worker may still be in an earlier one."""
-    os.chdir(folder)
+class _Caller:
+    """The working folder and the environment of the process that calls `run_jobs`."""
+
+    def __init__(self) -> None:
+        self.folder = Path.cwd()
+        self.variables = {name: value for name, value in os.environ.items() if name.startswith(_OWN_VARIABLES)}
+
+    def adopt(self) -> None:
+        """Make them those of this process, an idle worker that may still have those of an earlier call."""
+        os.chdir(self.folder)
+        for name in [name for name in os.environ if name.startswith(_OWN_VARIABLES)]:
+            del os.environ[name]
+        os.environ.update(self.variables)
+
+
+def _as_caller(caller: _Caller, work: Callable[[Item], Any], item: Item, threads: int) -> _Answer:
+    caller.adopt()
     return _guarded(work, item, threads)
 
 

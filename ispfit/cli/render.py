@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,8 @@ import click
 from joblib import parallel_config
 
 from ispfit.cli.common import DONE, print_json, report_failures
+from ispfit.cli.options import combine, device_options, jobs_option, json_option
+from ispfit.files import file_fingerprint
 from ispfit.jobs import run_jobs
 
 if TYPE_CHECKING:
@@ -21,33 +22,43 @@ if TYPE_CHECKING:
 
 __all__ = ["derender", "render"]
 
-_SHARED = [
+_shared_options = combine(
     click.argument("model", type=click.Path(path_type=Path)),
     click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path)),
-    click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The folder to write to."),
-    click.option("--overwrite", is_flag=True, help="Replace outputs that exist; else they are kept."),
     click.option(
-        "--size", type=click.IntRange(1), help="Reduce images to this many pixels, square.  [default: full size]"
+        "-o", "--output", required=True, type=click.Path(path_type=Path), help="Write the images to this folder."
     ),
-    click.option("--device", default="auto", show_default=True),
-    click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default="auto", show_default=True),
-    click.option("--jobs", type=click.IntRange(1), help="Processes.  [default: one a core]"),
-    click.option("--cluster", metavar="ADDRESS", help="Of a dask scheduler, whose workers see the same files."),
-    click.option("--json", "as_json", is_flag=True, help="Print what was written and what failed as JSON."),
-]
-
-
-def _shared(command: Any) -> Any:
-    for decorate in reversed(_SHARED):
-        command = decorate(command)
-    return command
+    click.option("--overwrite", is_flag=True, help="Replace outputs that exist; without it they are kept."),
+    click.option(
+        "--size",
+        type=click.IntRange(1),
+        metavar="N",
+        show_default="full size",
+        help="Reduce each image to N x N pixels by area averaging and a centred crop.",
+    ),
+    device_options,
+    jobs_option("Process files in this number of processes."),
+    click.option(
+        "--cluster",
+        metavar="ADDRESS",
+        help="Process files on the dask cluster whose scheduler has this address and whose workers see the files.",
+    ),
+    json_option("Print what was written and what failed as JSON."),
+)
 
 
 @click.command()
-@_shared
-@click.option("--format", "suffix", type=click.Choice(["jpg", "png"]), default="jpg", show_default=True)
-@click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of a JPEG.")
-@click.option("--half-size", is_flag=True, help="Demosaic to half the size: four times faster.")
+@_shared_options
+@click.option(
+    "--format",
+    "suffix",
+    type=click.Choice(["jpg", "png"]),
+    default="jpg",
+    show_default=True,
+    help="Write files of this format.",
+)
+@click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Set the JPEG quality.")
+@click.option("--half-size", is_flag=True, help="Demosaic to half the width and height, four times faster.")
 def render(suffix: str, quality: int, half_size: bool, **options: Any) -> int:
     """Render RAW files as the camera of MODEL would.
 
@@ -55,31 +66,34 @@ def render(suffix: str, quality: int, half_size: bool, **options: Any) -> int:
     """
     from ispfit.io import raw_suffixes
 
-    reading = {"half_size": half_size}
-    return _convert("forward", raw_suffixes(), suffix, reading, {"quality": quality}, **options)
+    work = partial(_render_file, half_size=half_size, quality=quality)
+    return _convert_files(work, "forward", raw_suffixes(), suffix, **options)
 
 
 @click.command()
-@_shared
+@_shared_options
 @click.option(
-    "--dtype", type=click.Choice(["uint16", "float32"]), default="uint16", show_default=True, help="Of the TIFF."
+    "--dtype",
+    type=click.Choice(["uint16", "float32"]),
+    default="uint16",
+    show_default=True,
+    help="Write TIFF files of this data type.",
 )
 def derender(dtype: str, **options: Any) -> int:
-    """Recover linear raw from a camera's JPEG files, as 16-bit or float TIFF files.
+    """Recover linear raw from a camera's JPEG files and write it as TIFF files.
 
     FILES are JPEG, PNG or TIFF files, or folders of them.
     """
     from ispfit.io import SRGB_SUFFIXES
 
-    return _convert("inverse", SRGB_SUFFIXES, "tif", {}, {"dtype": dtype}, **options)
+    return _convert_files(partial(_derender_file, dtype=dtype), "inverse", SRGB_SUFFIXES, "tif", **options)
 
 
-def _convert(
+def _convert_files(
+    work: Callable[..., Path],
     direction: str,
     suffixes: Iterable[str],
-    suffix: str,
-    reading: dict[str, Any],
-    writing: dict[str, Any],
+    output_suffix: str,
     *,
     model: Path,
     files: tuple[Path, ...],
@@ -92,43 +106,39 @@ def _convert(
     cluster: str | None,
     as_json: bool,
 ) -> int:
-    from ispfit.errors import FileError
-
+    """Call `work` on each file with one of the `suffixes`, and report what was written."""
     if jobs is not None and cluster is not None:
         raise click.UsageError("--jobs: with --cluster its workers decide how many files at once; leave it out.")
-    if output.exists() and not output.is_dir():
-        raise FileError(f"{output}: expected a folder to write to, got a file.")
-    fitted = _load(model, device)
+    _check_model(model, device, direction)
+    plan = _plan(files, suffixes, output, output_suffix)
+    kept = [target for _, target in plan if target.exists() and not overwrite]
+    todo = [(source, target) for source, target in plan if target not in kept]
+    label = "rendering" if direction == "forward" else "derendering"
+    options = {"model": model, "device": device, "precision": precision, "size": size}
+    with _cluster(cluster):
+        found = run_jobs(partial(work, **options), todo, n_jobs=jobs, label=label, describe=_source_of)
+    if as_json:
+        written = [str(path) for path in found.results]
+        print_json({"written": written, "kept": [str(path) for path in kept], "failures": found.failures})
+    else:
+        also = f", {len(kept)} already existed (use --overwrite to replace them)" if kept else ""
+        click.echo(f"{len(found.results)} written to {output}{also}")
+    return report_failures(found.failures, len(plan)) if found.failures else DONE
+
+
+def _source_of(job: tuple[Path, Path]) -> str:
+    return str(job[0])
+
+
+def _check_model(path: Path, device: str, direction: str) -> None:
+    from ispfit.errors import FileError
+
+    fitted = _load(path, device)
     if direction not in fitted.networks_:
         raise FileError(
-            f"{model}: it was fitted in the {fitted.direction} direction alone and cannot do this; fit it with "
+            f"{path}: it was fitted in the {fitted.direction} direction alone and cannot do this; fit it with "
             "`--direction both`."
         )
-    jobs_list = list(_plan(files, suffixes, output, suffix))
-    sources = {source.resolve() for source, _ in jobs_list}
-    for _, target in jobs_list:
-        if target.resolve() in sources:
-            raise FileError(f"{target}: is one of the files to read, and would be replaced; give another -o.")
-    if not jobs_list:
-        raise FileError(f"{', '.join(map(str, files))}: no files to work on; expected {', '.join(sorted(suffixes))}.")
-    kept = [job for job in jobs_list if job[1].exists() and not overwrite]
-    todo = [job for job in jobs_list if job not in kept]
-    work = _Conversion(model, device, precision, direction, reading | {"size": size}, writing)
-    label = "rendering" if direction == "forward" else "derendering"
-    with _cluster(cluster):
-        outcome = run_jobs(work, todo, n_jobs=jobs, label=label, describe=lambda job: str(job[0]))
-    if as_json:
-        print_json(
-            {
-                "written": [str(path) for path in outcome.results],
-                "kept": [str(path) for _, path in kept],
-                "failures": outcome.failures,
-            }
-        )
-    else:
-        also = f", {len(kept)} kept that were there" if kept else ""
-        click.echo(f"{len(outcome.results)} written to {output}{also}")
-    return report_failures(outcome.failures, len(jobs_list)) if outcome.failures else DONE
 
 
 @contextmanager
@@ -149,8 +159,28 @@ def _cluster(address: str | None) -> Iterator[None]:
         yield
 
 
-def _plan(files: tuple[Path, ...], suffixes: Iterable[str], output: Path, suffix: str) -> Iterable[tuple[Path, Path]]:
-    """Each input with its output, in the folders below `output` that it had below its argument; no two collide."""
+def _plan(
+    files: tuple[Path, ...], suffixes: Iterable[str], output: Path, output_suffix: str
+) -> list[tuple[Path, Path]]:
+    """Each input file with its output file. No output is an input, and no two are the same."""
+    from ispfit.errors import FileError
+
+    if output.exists() and not output.is_dir():
+        raise FileError(f"{output}: expected a folder to write to, got a file.")
+    plan = list(_name_outputs(files, suffixes, output, output_suffix))
+    if not plan:
+        raise FileError(f"{', '.join(map(str, files))}: no files to work on; expected {', '.join(sorted(suffixes))}.")
+    sources = {source.resolve() for source, _ in plan}
+    for _, target in plan:
+        if target.resolve() in sources:
+            raise FileError(f"{target}: is one of the files to read, and would be replaced; give another -o.")
+    return plan
+
+
+def _name_outputs(
+    files: tuple[Path, ...], suffixes: Iterable[str], output: Path, output_suffix: str
+) -> Iterator[tuple[Path, Path]]:
+    """Yield each input file and a name of its own for its output, which keeps the folders below an argument."""
     from ispfit.io import find_files
 
     taken: set[Path] = set()
@@ -162,43 +192,44 @@ def _plan(files: tuple[Path, ...], suffixes: Iterable[str], output: Path, suffix
             sources.add(path.resolve())
             folder = output / path.parent.relative_to(argument) if argument.is_dir() else output
             names = chain([path.stem, path.name], (f"{path.stem}-{number}" for number in count(2)))
-            target = next(target for name in names if (target := folder / f"{name}.{suffix}") not in taken)
+            target = next(target for name in names if (target := folder / f"{name}.{output_suffix}") not in taken)
             taken.add(target)
             yield path, target
 
 
-@dataclass(frozen=True)
-class _Conversion:
-    """Reads, renders and writes one file."""
+def _render_file(
+    job: tuple[Path, Path], *, model: Path, device: str, precision: str, size: int | None, half_size: bool, quality: int
+) -> Path:
+    from ispfit.io import read_raw, write_srgb
 
-    model: Path
-    device: str
-    precision: str
-    direction: str
-    reading: dict[str, Any]
-    writing: dict[str, Any]
+    source, target = job
+    fitted = _load(model, device).set_params(precision=precision)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    [srgb] = fitted.transform([read_raw(source, half_size=half_size, size=size)])
+    write_srgb(target, srgb, quality=quality)
+    return target
 
-    def __call__(self, job: tuple[Path, Path]) -> Path:
-        from ispfit.io import read_raw, read_srgb, write_linear, write_srgb
 
-        source, target = job
-        model = _load(self.model, self.device).set_params(precision=self.precision)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if self.direction == "forward":
-            [image] = model.transform([read_raw(source, **self.reading)])
-            write_srgb(target, image, **self.writing)
-        else:
-            [image] = model.inverse_transform([read_srgb(source, **self.reading)])
-            write_linear(target, image, **self.writing)
-        return target
+def _derender_file(
+    job: tuple[Path, Path], *, model: Path, device: str, precision: str, size: int | None, dtype: Any
+) -> Path:
+    from ispfit.io import read_srgb, write_linear
+
+    source, target = job
+    fitted = _load(model, device).set_params(precision=precision)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    [raw] = fitted.inverse_transform([read_srgb(source, size=size)])
+    write_linear(target, raw, dtype=dtype)
+    return target
 
 
 def _load(path: Path, device: str) -> ISPModel:
-    return _load_once(path, device, path.stat().st_mtime_ns if path.exists() else 0)
+    """Load a model once in each process, unless its file changes."""
+    return _load_once(path, device, file_fingerprint(path) if path.exists() else "")
 
 
 @lru_cache(maxsize=2)
-def _load_once(path: Path, device: str, changed: int) -> ISPModel:
+def _load_once(path: Path, device: str, fingerprint: str) -> ISPModel:
     import ispfit
 
     return ispfit.load(path, device=device)

@@ -205,7 +205,7 @@ def _box_variance(areas: _Array, size: int) -> _Array:
 def _peaks(surface: _Array) -> tuple[Points, _Array]:
     """Position (x, y) of the maximum of each surface relative to its centre, and its height."""
     n, side, _ = surface.shape
-    best = surface.reshape(n, -1).argmax(1)
+    best = surface.reshape(n, side * side).argmax(1)
     row, column, every = best // side, best % side, np.arange(n)
     top = surface[every, row, column]
 

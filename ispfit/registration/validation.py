@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -33,6 +34,10 @@ def mismatch_reason(srgb: _Array, raw: _Array, valid: npt.NDArray[np.bool_]) -> 
     srgb, raw : lumas (H, W) of one tone on one grid.
     valid : bool (H, W), the known pixels of `raw`.
     """
+    n_places = math.prod(max(0, (side - _PATCH_PX - 2 * _REACH_PX) // _STEP_PX + 1) for side in srgb.shape)
+    if n_places < _MIN_PATCHES:
+        height, width = srgb.shape
+        return f"too small: {width} x {height} pixels hold {n_places} patches, {_MIN_PATCHES} are needed"
     found = correlate(srgb, raw, valid, _PATCH_PX, _STEP_PX, _REACH_PX)
     found = found[found.scores > _MIN_SCORE]
     certainty = found.certainty[:, 0]

@@ -47,7 +47,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Any:
 @pytest.fixture(scope="module")
 def roll(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("roll")
-    make_camera_roll(folder, 4, image_size=(64, 96), random_state=0)
+    make_camera_roll(folder, 4, image_size=(128, 192), random_state=0)
     return folder
 
 

@@ -54,10 +54,10 @@ def test_a_damaged_file_is_1_and_sinks_nothing(run: Any, card: Path, tmp_path: P
 
 
 def test_a_rejected_pair_is_told_and_no_failure(run: Any, card: Path, tmp_path: Path) -> None:
-    code, out, _ = run("pairs", card, "-o", tmp_path, "--size", "96", "--jobs", "1", "--max-residual", "0")
+    code, out, err = run("pairs", card, "-o", tmp_path, "--size", "96", "--jobs", "1", "--max-residual", "0")
     assert code == 0
     assert "0 pairs, 3 rejected" in out
-    assert "too uncertain: the expected error is" in out
+    assert "3 of 3 pairs rejected:\n  pair 'VirtualA_0001' was left out: not registered: too uncertain: the exp" in err
 
 
 def test_wrong_usage_is_2(run: Any, tmp_path: Path) -> None:
