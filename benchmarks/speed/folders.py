@@ -1,8 +1,8 @@
-"""Files in, files out: images a second of `ispfit render` and `derender`, on one core and on all.
+"""Images per second of `ispfit render` and `ispfit derender` on folders of files, on one core and on all cores.
 
     python benchmarks/speed/folders.py [--shots 100] [--rounds 2] [--size 768 1024] [--json FILE]
 
-DNG files of a virtual camera and its JPEGs; each command is run as a user would, its start included.
+The files are DNGs and JPEGs of a virtual camera. Times are those of whole commands, including their start.
 """
 
 from __future__ import annotations
@@ -24,20 +24,22 @@ from ispfit.datasets import make_camera_pairs, make_camera_roll
 
 
 def seconds(command: str, suffix: str, model: Path, roll: Path, output: Path, cores: int) -> float:
-    """Wall time of one command, held to some of the cores."""
+    """Return the wall time of one command that may use only some of the cores."""
     files = sorted(str(path) for path in roll.iterdir() if path.suffix.lower() == suffix)
     arguments = [sys.executable, "-m", "ispfit", command, str(model), *files, "-o", str(output), "--jobs", str(cores)]
-    mine = sorted(os.sched_getaffinity(0))[:cores]
+    own = set(sorted(os.sched_getaffinity(0))[:cores])
     started = time.perf_counter()
-    subprocess.run(arguments, check=True, capture_output=True, preexec_fn=lambda: os.sched_setaffinity(0, mine))
+    subprocess.run(arguments, check=True, capture_output=True, preexec_fn=lambda: os.sched_setaffinity(0, own))
     return time.perf_counter() - started
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shots", type=int, default=100)
-    parser.add_argument("--rounds", type=int, default=2, help="of all numbers of cores in turns; medians are told")
-    parser.add_argument("--size", type=int, nargs=2, default=[768, 1024], help="pixels")
+    parser.add_argument("--rounds", type=int, default=2, help="repetitions; medians are reported")
+    parser.add_argument(
+        "--size", type=int, nargs=2, default=[768, 1024], help="height and width of the images in pixels"
+    )
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     rows, result = [], {}
@@ -54,7 +56,7 @@ def main() -> None:
             rates = {cores: arguments.shots / statistics.median(times) for cores, times in taken.items()}
             rows += [[command, str(n), f"{rate:.2f}", f"{rate / rates[1]:.2f} x"] for n, rate in rates.items()]
             result[command] = rates
-    print(markdown(["command", "cores", "images a second", "of one core"], rows))
+    print(markdown(["command", "cores", "images per second", "relative to one core"], rows))
     print(f"\n{arguments.shots} shots of {arguments.size[0]} x {arguments.size[1]}, {machine()}")
     if arguments.json:
         arguments.json.write_text(json.dumps({"machine": machine(), "images_per_second": result}, indent=1))

@@ -1,11 +1,12 @@
-"""On a GPU: a whole training, the stages of its step against the device's limits, and 24 megapixels from and to it.
+"""Speed on a GPU: a whole training, each stage of a step against the limits of the device, and a 24-megapixel image.
 
     python benchmarks/speed/gpu.py [--device cuda] [--pairs 476] [--size 512] [--epochs 100] [--megapixels 24]
 
-Trains the default network from raw to sRGB on a synthetic camera (the paper's numbers: 476 pairs of 512 x 512, 100
-epochs) in float32, in mixed precision, and in mixed precision compiled, and compares the PSNR on validation windows.
-Stages are those of one eager step: time, FLOPs over the rate of a matrix product, bytes that its operations read and
-write over the bandwidth of a copy, all three measured here. Runs on a CPU too, where it says little.
+Training: the default network, raw to sRGB, on a synthetic camera (as in the paper, 476 pairs of 512 x 512 for 100
+epochs), in float32, in mixed precision, and in compiled mixed precision, with the PSNR on validation windows.
+Step: for each stage of a step that is not compiled, the time, the FLOPs relative to the rate of a matrix product, and
+the bytes that its operations read and write relative to the bandwidth of a copy. Rate and bandwidth are measured here.
+The script also runs on a CPU, as a test of itself.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from measure import gemm_rate, interleaved, machine, markdown, waited
+from measure import gemm_rate, interleaved, machine, markdown, synchronised
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -34,31 +35,31 @@ from ispfit.training.device_images import DeviceImages, usable_bytes
 from ispfit.training.objective import Objective
 from ispfit.training.sampling import Batch, draw_windows, gather
 
-GEMM, COPY = 4096, 1 << 26  # side of a matrix, and floats of an array
+MATRIX_SIDE, COPIED_FLOATS = 4096, 1 << 26
 BATCH, WINDOWS, WINDOW = 4, 16, 32
 
 Work = Callable[[], object]
 
 
 def milliseconds(works: dict[str, Work], device: torch.device, rounds: int = 5) -> dict[str, float]:
-    times = interleaved({name: waited(work, device) for name, work in works.items()}, rounds)
+    times = interleaved({name: synchronised(work, device) for name, work in works.items()}, rounds)
     return {name: 1000 * each["wall"] for name, each in times.items()}
 
 
 def limits(device: torch.device, dtype: torch.dtype) -> dict[str, float]:
-    """What the device can do: FLOP a second, bytes a second."""
-    scale = 1 if device.type == "cuda" else 8
-    source = torch.rand(COPY // scale, device=device)
+    """Return the FLOPs and the bytes per second of which the device is capable."""
+    scale = 1 if device.type == "cuda" else 8  # a CPU takes smaller problems
+    source = torch.rand(COPIED_FLOATS // scale, device=device)
     target = torch.empty_like(source)
     took = milliseconds({"copy": lambda: target.copy_(source)}, device)["copy"]
     return {
-        "flop": gemm_rate(GEMM // scale, dtype=dtype, device=device),
+        "flop": gemm_rate(MATRIX_SIDE // scale, dtype=dtype, device=device),
         "bytes": 2 * source.nbytes / took * 1000,
     }
 
 
 class Traffic(TorchDispatchMode):
-    """Counts the bytes that operations read and write: their arguments and results; of what is indexed, the result."""
+    """Counts the bytes that operations read and write: arguments and results, of an indexed read only the result."""
 
     _indexed = (torch.ops.aten.index.Tensor, torch.ops.aten.gather.default)
     _nothing = (torch.ops.aten.empty.memory_format, torch.ops.aten.empty_like.default, torch.ops.aten.new_empty.default)
@@ -76,7 +77,7 @@ class Traffic(TorchDispatchMode):
 
 
 class Step:
-    """A training step in its stages, each of which takes what the ones before made."""
+    """A training step in stages, each of which uses the results of the stages before."""
 
     def __init__(self, pairs: tuple[list[Any], list[Any]], runtime: Runtime) -> None:
         torch.manual_seed(0)
@@ -116,8 +117,8 @@ def plan_of(max_steps: int, validation_fraction: float) -> TrainingPlan:
 
 
 def step_table(pairs: tuple[list[Any], list[Any]], runtime: Runtime) -> list[dict[str, Any]]:
-    """Each stage's time, and what of it the arithmetic and the traffic would need."""
-    step, can = Step(pairs, runtime), limits(runtime.device, runtime.dtype or torch.float32)
+    """Return the time of each stage, and the shares of it that the arithmetic and the traffic need at least."""
+    step, limit = Step(pairs, runtime), limits(runtime.device, runtime.dtype or torch.float32)
     step.backward()
     rows = []
     for name, took in milliseconds(step.stages(), runtime.device).items():
@@ -126,13 +127,13 @@ def step_table(pairs: tuple[list[Any], list[Any]], runtime: Runtime) -> list[dic
         flop, moved = counter.get_total_flops(), traffic.bytes
         rows.append(
             {"stage": name, "ms": took, "gflop": flop / 1e9, "mb": moved / 1e6}
-            | {"share_flop": flop / can["flop"] / took * 1000, "share_bytes": moved / can["bytes"] / took * 1000}
+            | {"share_flop": flop / limit["flop"] / took * 1000, "share_bytes": moved / limit["bytes"] / took * 1000}
         )
     return rows
 
 
 def training(pairs: tuple[list[Any], list[Any]], runtime: Runtime, steps: int) -> dict[str, Any]:
-    """A whole training of the default network; the time of the compiler is in it."""
+    """Train the default network; the time includes that of the compiler."""
     torch.manual_seed(0)
     backbone = HistPyramid()
     network = backbone.build()
@@ -147,21 +148,21 @@ def trainings(pairs: tuple[list[Any], list[Any]], device: str, steps: int) -> di
     low = f"convolutions in {str(mixed.dtype or torch.float32).partition('.')[2]}"
     runtimes = {"float32": replace(mixed, dtype=None), low: mixed}
     runtimes[f"{low}, compiled"] = replace(mixed, compiler="inductor" if mixed.device.type == "cuda" else "aot_eager")
-    training(pairs, mixed, 2)  # the device's start, and the first use of each operation
+    training(pairs, mixed, 2)  # warms up: starts the device and uses each operation once
     return {name: training(pairs, runtime, steps) for name, runtime in runtimes.items()}
 
 
 def rendering(megapixels: float, runtime: Runtime) -> dict[str, float]:
-    """An image from page-locked memory to page-locked memory, and the two transfers alone; milliseconds."""
+    """Return the milliseconds to render an image from and to pinned memory, and those of the two transfers alone."""
     on_gpu = runtime.device.type == "cuda"
     side = (round((megapixels * 1e6 / 1.5) ** 0.5), round((megapixels * 1e6 * 1.5) ** 0.5))
     source, out = (torch.rand(*side, 3, pin_memory=on_gpu) for _ in range(2))
     torch.manual_seed(0)
     network = HistPyramid().build().eval().to(runtime.device)
-    there = source.to(runtime.device)
+    on_device = source.to(runtime.device)
     works: dict[str, Work] = {
         "end to end": lambda: render_image(network, source.numpy(), runtime, out=out.numpy()),
-        "transfers": lambda: (there.copy_(source, non_blocking=on_gpu), out.copy_(there, non_blocking=on_gpu)),
+        "transfers": lambda: (on_device.copy_(source, non_blocking=on_gpu), out.copy_(on_device, non_blocking=on_gpu)),
     }
     return milliseconds(works, runtime.device, rounds=3)
 
@@ -173,11 +174,11 @@ def training_text(found: dict[str, dict[str, Any]]) -> str:
             f"{took['seconds']:.1f} s",
             f"{took['steps']}",
             f"{1000 * took['seconds'] / took['steps']:.1f} ms",
-            "none held out" if took["psnr"] is None else f"{took['psnr']:.2f} dB",
+            "no validation" if took["psnr"] is None else f"{took['psnr']:.2f} dB",
         ]
         for name, took in found.items()
     ]
-    return markdown(["training", "time", "steps", "a step", "validation PSNR"], rows)
+    return markdown(["training", "time", "steps", "per step", "validation PSNR"], rows)
 
 
 def step_text(found: list[dict[str, Any]]) -> str:
@@ -192,12 +193,12 @@ def step_text(found: list[dict[str, Any]]) -> str:
         ]
         for row in found
     ]
-    return markdown(["stage of a step", "time", "GFLOP", "at the matrix rate", "MB", "at the copy rate"], rows)
+    return markdown(["stage of a step", "time", "GFLOP", "needed at matrix rate", "MB", "needed at copy rate"], rows)
 
 
 def rendering_text(found: dict[str, float]) -> str:
     share = found["transfers"] / found["end to end"]
-    return f"{found['end to end']:.0f} ms from memory to memory, of which {100 * share:.0f} % transfers"
+    return f"{found['end to end']:.0f} ms from memory to memory, {100 * share:.0f} % of it for transfers"
 
 
 def main() -> None:

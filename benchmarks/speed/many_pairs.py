@@ -1,9 +1,9 @@
-"""How training grows with the number of pairs: time a step and resident memory, from the memory-mapped cache.
+"""Time per step and resident memory of training for growing numbers of pairs in the memory-mapped cache.
 
     python benchmarks/speed/many_pairs.py [--counts 100 1000 10000] [--steps 200] [--json FILE]
 
-Small synthetic pairs. The cache is filled before; each count is trained in processes of its own, whose steps look at as
-many pairs in all: four each.
+The pairs are small and synthetic, and the cache is filled beforehand. Each number of pairs is trained on in processes
+of its own. A step uses four pairs whatever their number.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from ispfit.datasets import load_pairs
 from ispfit.io import write_linear, write_srgb
 from ispfit.pairs.table import write_pairs_csv
 
-SIDE = 64
+SIDE_PX = 64
 
 
 def write_pairs(folder: Path, count: int) -> None:
     rng = np.random.default_rng(0)
     for index in range(count):
-        pixels = rng.random((SIDE, SIDE, 3), np.float32)
+        pixels = rng.random((SIDE_PX, SIDE_PX, 3), np.float32)
         write_linear(folder / f"{index}.tif", pixels)
         write_srgb(folder / f"{index}.png", pixels)
 
 
 def train(folder: Path, steps: int) -> None:
-    """In the child: fit, print what it took."""
+    """Fit in the child process and print time and memory as JSON."""
     X, Y = load_pairs(folder, lazy=True)
     model = ISPModel(
         direction="forward", max_steps=steps, windows_per_image=4, validation_fraction=0.0, device="cpu", random_state=0
     )
-    model.fit(X[:8], Y[:8])  # libraries are loaded, threads started
+    model.fit(X[:8], Y[:8])  # loads libraries and starts threads
     before = resident_mib()
     seconds = model.fit(X, Y).records_["forward"].seconds
     print(json.dumps({"pairs": len(X), "step_ms": 1000 * seconds / steps, "grown_mib": resident_mib() - before}))
@@ -50,7 +50,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--counts", type=int, nargs="+", default=[100, 1000, 10000])
     parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--rounds", type=int, default=3, help="processes of each count; medians are told")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="processes for each number of pairs; medians are reported"
+    )
     parser.add_argument("--json", type=Path)
     parser.add_argument("--train", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -61,7 +63,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_pairs(folder, max(arguments.counts))
-        os.environ["ISPFIT_CACHE"] = str(folder / "cache")  # of the children
+        os.environ["ISPFIT_CACHE"] = str(folder / "cache")  # for the child processes
         for count in sorted(arguments.counts):
             rows = [{"name": str(i), "raw": f"{i}.tif", "srgb": f"{i}.png", "split": "train"} for i in range(count)]
             write_pairs_csv(folder / "pairs.csv", rows)
@@ -78,7 +80,7 @@ def main() -> None:
         ]
         for each in found
     ]
-    print(markdown(["pairs", "a step", "of the first", "resident memory that training added"], rows))
+    print(markdown(["pairs", "per step", "relative to the first", "resident memory added by training"], rows))
     print(f"\n{machine()}")
     if arguments.json:
         arguments.json.write_text(json.dumps({"machine": machine(), "counts": found}, indent=1))

@@ -1,4 +1,4 @@
-"""Measuring: interleaved runs in one process for times, one process each for peaks of memory."""
+"""Measure times by interleaved runs in one process, and peaks of memory by one process each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 
 
 def machine() -> str:
-    """One line on what was measured on."""
+    """Return processor, threads and torch version in one line."""
     model = platform.processor()
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -28,7 +28,7 @@ def machine() -> str:
 
 
 def interleaved(works: dict[str, Callable[[], object]], rounds: int) -> dict[str, dict[str, float]]:
-    """Median CPU and wall seconds of each, the rounds of all in turns, after one round that does not count."""
+    """Return the median CPU and wall seconds of each work; all works take turns, and a first round warms up."""
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in works}
     for number in range(rounds + 1):
         for name, work in works.items():
@@ -42,34 +42,34 @@ def interleaved(works: dict[str, Callable[[], object]], rounds: int) -> dict[str
     }
 
 
-def waited(work: Callable[[], object], device: torch.device) -> Callable[[], object]:
-    """The work, and waiting until the device has done it."""
+def synchronised(work: Callable[[], object], device: torch.device) -> Callable[[], object]:
+    """Return a function that does the work and waits until the device has finished it."""
 
-    def do() -> None:
+    def work_and_wait() -> None:
         work()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
 
-    return do
+    return work_and_wait
 
 
 def gemm_rate(
     size: int = 2048, rounds: int = 5, dtype: torch.dtype = torch.float32, device: torch.device = CPU
 ) -> float:
-    """FLOP a second of wall time of a square matrix product: what this machine, or a device of it, can do."""
+    """Return the FLOPs per second (wall time) of a square matrix product, as a measure of the device's limit."""
     a, b = torch.rand(2, size, size, device=device).to(dtype)
-    seconds = interleaved({"gemm": waited(lambda: a @ b, device)}, rounds)["gemm"]["wall"]
+    seconds = interleaved({"gemm": synchronised(lambda: a @ b, device)}, rounds)["gemm"]["wall"]
     return 2 * size**3 / seconds
 
 
 def has_bf16() -> bool:
-    """Whether the processor multiplies bfloat16; others imitate it, slower than float32."""
-    able = torch.cpu.get_capabilities()
-    return any(able.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    """Return whether the processor multiplies bfloat16; others emulate it, slower than float32."""
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def alone(script: str, *arguments: str) -> dict[str, float]:
-    """What a script of this folder did in a process of its own, as `report` tells it: MiB, CPU and wall seconds."""
+    """Run a script of this folder in a process of its own and return the JSON that it prints last, as by `report`."""
     environment = os.environ | {"PYTHONPATH": str(HERE)}
     done = subprocess.run(
         [sys.executable, str(HERE / script), *arguments], env=environment, check=True, capture_output=True, text=True
@@ -79,16 +79,22 @@ def alone(script: str, *arguments: str) -> dict[str, float]:
 
 
 def resident_mib() -> float:
-    """The peak of resident memory until now; Linux only (after a fork, `getrusage` tells the parent's)."""
+    """Return this process's peak of resident memory; Linux only (`getrusage` reports the parent's after a fork)."""
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
-BARE = resident_mib() if Path("/proc").exists() else 0.0  # the interpreter with torch, before ispfit is imported
+BARE_MIB = resident_mib() if Path("/proc").exists() else 0.0  # the interpreter with torch, before ispfit is imported
 
 
 def report(prepare: Callable[[], Callable[[], object]], above: float | None = None) -> None:
-    """Prepare something and do it; print what both added to the peak, or their peak above some MiB, and the time."""
+    """Do some work and print its times and its peak of memory as JSON.
+
+    Parameters
+    ----------
+    prepare : returns the work; its memory counts, its time does not.
+    above : MiB to subtract from the peak; by default the peak before `prepare`.
+    """
     before = resident_mib() if above is None else above
     work = prepare()
     cpu, wall = time.process_time(), time.perf_counter()
@@ -98,5 +104,6 @@ def report(prepare: Callable[[], Callable[[], object]], above: float | None = No
 
 
 def markdown(head: list[str], rows: list[list[str]]) -> str:
+    """Return a table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,11 +1,12 @@
-"""The paper's network as anyone would first write it in PyTorch: what the speed of ispfit is measured against.
+"""A straightforward PyTorch implementation of the paper's network, as the baseline of speed measurements.
 
-Whole-image maps of all votes, three poolings, everything enlarged to the image and concatenated to 75 channels, three
-convolutions with zero padding. A training step takes whole images through the histograms and cuts its windows from
-the 75 channels in one indexed read; slices would make autograd ten times slower.
+It computes the votes of the whole image, pools them three times, enlarges all maps to the size of the image,
+concatenates them to 75 channels, and applies three convolutions with zero padding. A training step computes the
+histograms of whole images and cuts its windows from the 75 channels in one indexed read, since slices would make
+autograd ten times slower.
 
-It computes the same function as ``HistPyramid.paper()`` away from the border of the image, whose sides are
-multiples of 4 (`tests/benchmarks/test_naive.py`).
+It computes the same function as ``HistPyramid.paper()`` away from the border of images whose sides are multiples of 4
+(`tests/benchmarks/test_naive.py`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from torch.nn.functional import avg_pool2d, interpolate, relu
 from ispfit.backbones.histpyramid import HistPyramidNetwork
 from ispfit.color import EPSILON
 
-RING = 2  # pixels around a window that the two 3 x 3 convolutions see
+RING_PX = 2  # around a window, read by the two 3 x 3 convolutions
 
 
 class NaiveHistPyramid(nn.Module):
@@ -33,7 +34,7 @@ class NaiveHistPyramid(nn.Module):
 
     @classmethod
     def of(cls, network: HistPyramidNetwork) -> NaiveHistPyramid:
-        """The same network with the weights of one of ours, which must be `HistPyramid.paper`."""
+        """Return the network with the weights of a network of `HistPyramid.paper`."""
         bins, channels = network.histogram.centers.shape[1], network.mix_global.weight.shape[0]
         naive = cls(bins, channels)
         first, second = (module for module in network.body if isinstance(module, nn.Conv2d))
@@ -48,8 +49,8 @@ class NaiveHistPyramid(nn.Module):
         return naive
 
     def describe(self, image: Tensor) -> Tensor:
-        """The pixel and its four histograms, (N, 75, H, W)."""
-        total = image.sum(1) + EPSILON  # black is grey: Eq. 4 is undefined there
+        """Return each pixel and its four histograms, (N, 75, H, W)."""
+        total = image.sum(1) + EPSILON  # chromaticity (Eq. 4) is undefined for black: take that of grey
         red, green = ((image[:, channel] + EPSILON / 3) / total for channel in (0, 1))
         features = torch.stack([image.mean(1), red, green], 1)[:, :, None]
         offset = (features - self.centers[:, :, None, None]).abs()
@@ -62,6 +63,7 @@ class NaiveHistPyramid(nn.Module):
         return torch.cat(maps, 1)
 
     def convolve(self, descriptor: Tensor) -> Tensor:
+        """Return the image from pixels and histograms, (N, 3, H, W)."""
         hidden = relu(self.mix(descriptor))
         output: Tensor = self.second(relu(self.first(hidden)))
         return output
@@ -70,17 +72,22 @@ class NaiveHistPyramid(nn.Module):
         """Render whole images (N, 3, H, W)."""
         return self.convolve(self.describe(image))
 
-    def render_windows(self, images: Tensor, rows: Tensor, top: Tensor, left: Tensor, size: int) -> Tensor:
-        """Windows of whole images in training.
+    def render_windows(self, images: Tensor, image_index: Tensor, top: Tensor, left: Tensor, size: int) -> Tensor:
+        """Render windows of whole images, as in training.
 
         Parameters
         ----------
         images : (N, 3, H, W).
-        rows, top, left : int64 (M,): of which image, and where; windows lie `RING` pixels inside at least.
-        size : side of the windows.
+        image_index, top, left : int64 (M,), the image and the position of each window, which lies at least `RING_PX`
+            pixels inside its image.
+        size : side of the windows in pixels.
+
+        Returns
+        -------
+        (M, 3, size, size).
         """
-        around = torch.arange(-RING, size + RING)
+        around = torch.arange(-RING_PX, size + RING_PX)
         y, x = top[:, None] + around, left[:, None] + around
         descriptor = self.describe(images).permute(0, 2, 3, 1)
-        cut = descriptor[rows[:, None, None], y[:, :, None], x[:, None, :]].permute(0, 3, 1, 2)
-        return self.convolve(cut)[:, :, RING:-RING, RING:-RING]
+        cut = descriptor[image_index[:, None, None], y[:, :, None], x[:, None, :]].permute(0, 3, 1, 2)
+        return self.convolve(cut)[:, :, RING_PX:-RING_PX, RING_PX:-RING_PX]

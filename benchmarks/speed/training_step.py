@@ -1,10 +1,10 @@
-"""A training step in the paper's setting: 4 images of 512 x 512, 16 windows of 32 x 32 each, forward and backward.
+"""Forward and backward pass of a training step as in the paper: 4 images of 512 x 512, 16 windows of 32 x 32 each.
 
     python benchmarks/speed/training_step.py [--rounds 7] [--json FILE]
 
-Ours against `naive`, which computes the same function and the same gradients. Images, windows and weights are the same
-(but for windows at an image's edge, which naive gets 2 pixels further in, as it has no padding for them); the peaks are
-of processes of their own that hold the same images.
+Compares ours with `naive`, which computes the same function and the same gradients, on the same images, windows and
+weights. Windows at the edge of an image are the exception: naive, which does not pad, takes them 2 pixels further
+inside. Peaks of memory are measured in processes of their own that hold the same images.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from measure import CPU, alone, interleaved, machine, markdown, report
-from naive import RING, NaiveHistPyramid
+from naive import RING_PX, NaiveHistPyramid
 from torch.utils.flop_counter import FlopCounterMode
 
 from ispfit.backbones.histpyramid import HistPyramid, HistPyramidNetwork
@@ -27,15 +27,15 @@ from ispfit.training.objective import Objective
 from ispfit.training.plan import TrainingPlan
 from ispfit.training.sampling import Batch, Draw, draw_windows, gather
 
-IMAGES, SIDE, WINDOWS, WINDOW = 4, 512, 16, 32
-GEMM = 2048
+N_IMAGES, SIDE_PX, N_WINDOWS, WINDOW_PX = 4, 512, 16, 32
+MATRIX_SIDE = 2048
 
 Step = Callable[[], torch.Tensor]
 
 
 def pairs() -> list[np.ndarray]:
     rng = np.random.default_rng(0)
-    return [rng.random((SIDE, SIDE, 3), np.float32) for _ in range(2 * IMAGES)]
+    return [rng.random((SIDE_PX, SIDE_PX, 3), np.float32) for _ in range(2 * N_IMAGES)]
 
 
 def network() -> HistPyramidNetwork:
@@ -46,19 +46,19 @@ def network() -> HistPyramidNetwork:
 
 
 def draw() -> Draw:
-    """Which images and windows both steps take, as `ispfit.training.loop` draws them."""
-    plan = TrainingPlan(1, 1e-3, IMAGES, WINDOWS, WINDOW, validation_fraction=0.0, seed=0)
-    return draw_windows(IMAGES, 0, plan)
+    """Draw the images and windows of both steps as `ispfit.training.run` does."""
+    plan = TrainingPlan(1, 1e-3, N_IMAGES, N_WINDOWS, WINDOW_PX, validation_fraction=0.0, seed=0)
+    return draw_windows(N_IMAGES, 0, plan)
 
 
 def cutter(ours: HistPyramidNetwork, images: list[np.ndarray]) -> Callable[[], Batch]:
-    """Cuts the windows as `ispfit.training.loop` does."""
-    pairs = tuple(DeviceImages(part, CPU) for part in (images[:IMAGES], images[IMAGES:]))
-    return lambda: gather(pairs, draw(), ours, WINDOW, CPU)
+    """Return a function that cuts the windows as `ispfit.training.run` does."""
+    pairs = tuple(DeviceImages(part, CPU) for part in (images[:N_IMAGES], images[N_IMAGES:]))
+    return lambda: gather(pairs, draw(), ours, WINDOW_PX, CPU)
 
 
 def our_step(ours: HistPyramidNetwork, images: list[np.ndarray]) -> Step:
-    """As `ispfit.training.loop` does it."""
+    """Return the step of `ispfit.training.run`."""
     cut, objective = cutter(ours, images), Objective(ours, Runtime(CPU))
 
     def step() -> torch.Tensor:
@@ -74,17 +74,17 @@ def naive_step(ours: HistPyramidNetwork, images: list[np.ndarray]) -> Step:
     naive, batch = NaiveHistPyramid.of(ours), cutter(ours, images)()
     inputs, targets = (
         torch.from_numpy(np.stack([part[index] for index in draw().images])).permute(0, 3, 1, 2).contiguous()
-        for part in (images[:IMAGES], images[IMAGES:])
+        for part in (images[:N_IMAGES], images[N_IMAGES:])
     )
-    rows = batch.rows
-    top, left = (corner.clamp(RING, SIDE - WINDOW - RING) for corner in (batch.window.top, batch.window.left))
-    y, x = (corner[:, None] + torch.arange(WINDOW) for corner in (top, left))
-    target = targets.permute(0, 2, 3, 1)
+    image_index, largest = batch.image_index, SIDE_PX - WINDOW_PX - RING_PX
+    top, left = (corner.clamp(RING_PX, largest) for corner in (batch.window.top, batch.window.left))
+    y, x = (corner[:, None] + torch.arange(WINDOW_PX) for corner in (top, left))
+    channels_last = targets.permute(0, 2, 3, 1)
 
     def step() -> torch.Tensor:
-        rendered = naive.render_windows(inputs, rows, top, left, WINDOW)
-        wanted = target[rows[:, None, None], y[:, :, None], x[:, None, :]].permute(0, 3, 1, 2)
-        loss = (rendered - wanted).square().mean()
+        rendered = naive.render_windows(inputs, image_index, top, left, WINDOW_PX)
+        target = channels_last[image_index[:, None, None], y[:, :, None], x[:, None, :]].permute(0, 3, 1, 2)
+        loss = (rendered - target).square().mean()
         naive.zero_grad()
         loss.backward()
         return loss
@@ -93,7 +93,7 @@ def naive_step(ours: HistPyramidNetwork, images: list[np.ndarray]) -> Step:
 
 
 def share_of_convolutions(step: Step) -> float:
-    """Of the CPU time of a step, forward and backward."""
+    """Return the share of convolutions in the CPU time of a step."""
     step()
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
         step()
@@ -108,14 +108,14 @@ def main() -> None:
     parser.add_argument("--peak", choices=["ours", "naive"], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     images, ours = pairs(), network()
-    keep_freed_memory()  # for both, as training does
+    keep_freed_memory()  # as in training; both steps profit
     steps = {"ours": our_step(ours, images), "naive": naive_step(ours, images)}
     if arguments.peak:
         report(lambda: steps[arguments.peak])
         return
-    a, b = torch.rand(2, GEMM, GEMM)
+    a, b = torch.rand(2, MATRIX_SIDE, MATRIX_SIDE)
     times = interleaved(steps | {"gemm": lambda: a @ b}, arguments.rounds)
-    rate = 2 * GEMM**3 / times["gemm"]["wall"]
+    rate = 2 * MATRIX_SIDE**3 / times["gemm"]["wall"]
     peaks = {name: alone("training_step.py", "--peak", name)["peak_mib"] for name in steps}
     rows = []
     result: dict[str, object] = {"machine": machine(), "gemm_gflops": rate / 1e9, "steps": {}}
@@ -147,10 +147,10 @@ def main() -> None:
         "faster",
         "wall",
         "peak",
-        "of naive",
+        "relative to naive",
         "in convolutions",
         "GFLOP",
-        "at the matrix-product rate",
+        "needed at matrix rate",
     ]
     print(markdown(head, rows), f"\n{machine()}, {rate / 1e9:.0f} GFLOP/s in a matrix product", sep="\n")
     if arguments.json:

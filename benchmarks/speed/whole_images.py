@@ -1,11 +1,11 @@
-"""Whole images through fitted networks: time and peak memory by size, against `naive`.
+"""Time and peak memory of rendering whole images, by size of the image, compared with `naive`.
 
     python benchmarks/speed/whole_images.py [--rounds 3] [--largest 45] [--json FILE] [--plot FILE]
 
-The paper's network as ours (float32, and bf16 where the processor has it) and as naive, then every installed backbone
-at its defaults. Weights are random: they do not change the arithmetic. Peaks are of processes of their own, over the
-interpreter with torch, and count the image that is rendered and the one that comes out; so are the times of all
-backbones at 24 megapixels, of one run each.
+Renders with the paper's network, ours (float32, and bf16 if the processor has it) and naive, then with every installed
+backbone at its defaults. Weights are random, which does not change the arithmetic. Each peak of memory is that of a
+process of its own above the interpreter with torch, and includes input and output image. Times of all backbones at 24
+megapixels come from one run each in such a process.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measure import BARE, alone, gemm_rate, has_bf16, interleaved, machine, markdown, report
+from measure import BARE_MIB, alone, gemm_rate, has_bf16, interleaved, machine, markdown, report
 from naive import NaiveHistPyramid
 
 from ispfit import get_backbone, list_backbones
@@ -27,7 +27,7 @@ from ispfit.runtime import resolve_runtime
 
 SIZES = {"512 x 512": (512, 512), "1920 x 2880": (1920, 2880), "24 MP": (4000, 6000), "45 MP": (5464, 8192)}
 NAIVE, OURS, BF16 = "naive", "ours", "ours, bf16"
-NAIVE_LIMIT = 1920 * 2880  # beyond, it needs more memory than most machines have
+NAIVE_LIMIT_PX = 1920 * 2880  # larger images need more memory than most machines have
 
 Work = Callable[[], object]
 
@@ -44,7 +44,7 @@ def paper() -> HistPyramidNetwork:
 
 
 def work(name: str, pixels: np.ndarray) -> Work:
-    """Render an image, from an array to an array."""
+    """Return a function that renders an image from an array to an array."""
     if name == NAIVE:
         naive = NaiveHistPyramid.of(paper())
 
@@ -60,7 +60,7 @@ def work(name: str, pixels: np.ndarray) -> Work:
 
 
 def measure(label: str, names: list[str], rounds: int) -> dict[str, dict[str, float]]:
-    """Times and peaks; without rounds the times are those of the processes that tell the peaks."""
+    """Return times and peaks; without rounds, the times are those of the processes that measure the peaks."""
     figures = {name: alone("whole_images.py", "--peak", name, label) for name in names}
     if rounds:
         pixels = image(SIZES[label])
@@ -70,8 +70,8 @@ def measure(label: str, names: list[str], rounds: int) -> dict[str, dict[str, fl
 
 
 def papers(label: str) -> list[str]:
-    """The paper's network: ours, in each precision that the processor has, and naive where it fits."""
-    return [OURS] + [BF16] * has_bf16() + [NAIVE] * bool(np.prod(SIZES[label]) <= NAIVE_LIMIT)
+    """Return the variants of the paper's network: ours in each supported precision, and naive if memory suffices."""
+    return [OURS] + [BF16] * has_bf16() + [NAIVE] * bool(np.prod(SIZES[label]) <= NAIVE_LIMIT_PX)
 
 
 def rows(label: str, figures: dict[str, dict[str, float]]) -> list[list[str]]:
@@ -92,11 +92,11 @@ def rows(label: str, figures: dict[str, dict[str, float]]) -> list[list[str]]:
     ]
 
 
-HEAD = ["image", "network", "CPU", "faster", "wall", "faster", "CPU a megapixel", "peak"]
+HEAD = ["image", "network", "CPU", "faster", "wall", "faster", "CPU per megapixel", "peak"]
 
 
 def plot(result: dict[str, dict[str, dict[str, float]]], rate: float, path: Path) -> None:
-    """Wall time against megapixels, and what the arithmetic of the convolutions would take at the machine's rate."""
+    """Plot wall time against megapixels, and the time of the convolutions at the machine's rate of matrix products."""
     from matplotlib.figure import Figure
 
     axes = Figure(figsize=(7, 5), layout="constrained").subplots()
@@ -108,14 +108,17 @@ def plot(result: dict[str, dict[str, dict[str, float]]], rate: float, path: Path
     for name, points in curves.items():
         axes.loglog(*zip(*sorted(points), strict=True), "o-", label=name)
     line = [height * width / 1e6 for height, width in SIZES.values()]
-    coarser = {"mix_half": 4, "mix_quarter": 16}  # pixels a value
+    coarser = {"mix_half": 4, "mix_quarter": 16}  # pixels for each value
     multiplications = sum(
         layer.weight.numel() / coarser.get(name, 1)
         for name, layer in paper().named_modules()
         if isinstance(layer, torch.nn.Conv2d)
     )
     axes.loglog(
-        line, [2 * multiplications * at * 1e6 / rate for at in line], "k--", label="roofline: matrix-product rate"
+        line,
+        [2 * multiplications * megapixels * 1e6 / rate for megapixels in line],
+        "k--",
+        label="convolutions at the rate of a matrix product",
     )
     axes.set(xlabel="megapixels", ylabel="wall time, s", title=machine())
     axes.legend(fontsize=7)
@@ -134,8 +137,8 @@ def main() -> None:
     if arguments.peak:
         name, label = arguments.peak
         small = work(name, image((64, 64)))
-        small()  # what is loaded at the first use does not count as time
-        report(lambda: work(name, image(SIZES[label])), above=BARE)
+        small()  # loads everything that is loaded at the first use
+        report(lambda: work(name, image(SIZES[label])), above=BARE_MIB)
         return
     labels = [label for label, (h, w) in SIZES.items() if h * w <= arguments.largest * 1e6]
     result = {

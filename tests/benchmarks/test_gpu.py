@@ -1,4 +1,4 @@
-"""The benchmark of a GPU runs where there is none, and its three trainings come to the same."""
+"""The GPU benchmark also runs on a CPU, and its three trainings agree."""
 
 from __future__ import annotations
 
@@ -25,4 +25,4 @@ def test_it_runs_on_a_cpu(tmp_path: Path) -> None:
     assert stages["forward and backward"]["gflop"] > 2.5 * stages["forward"]["gflop"] > 0
     assert stages["forward and backward"]["mb"] > stages["forward"]["mb"] > stages["cut windows"]["mb"] > 0
     assert found["rendering 0.02 megapixels"].keys() == {"end to end", "transfers"}
-    assert len(found) == 5
+    assert found.keys() == {"machine", "training", "step", "rendering 0.02 megapixels"}

@@ -1,4 +1,4 @@
-"""Bounds on memory, measured as the benchmarks do: peaks of processes of their own above the interpreter with torch."""
+"""Bounds on the peak memory of a process above the interpreter with torch, measured as in the benchmarks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the speed of ispfit is measured against computes the same function, and the same gradients."""
+"""The baseline of speed measurements computes the same function and the same gradients as ours."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from ispfit.backbones.histpyramid import HistPyramid, HistPyramidNetwork
 from ispfit.rendering import cut_windows
 
 ROOT = Path(__file__).parents[2]
-BORDER = 8
 
 
 @pytest.fixture(scope="module")
@@ -43,32 +42,32 @@ def images() -> Tensor:
     return torch.rand((2, 3, 64, 48), generator=torch.Generator().manual_seed(1))
 
 
-def places() -> tuple[Tensor, Tensor, Tensor]:
-    """Three windows in each of two images, away from the border."""
+def window_positions() -> tuple[Tensor, Tensor, Tensor]:
+    """Return image index, top and left of three windows in each of two images, away from the border."""
     return torch.tensor([0, 0, 0, 1, 1, 1]), torch.tensor([8, 16, 36, 8, 12, 24]), torch.tensor([8, 12, 16, 20, 8, 16])
 
 
-def ours(network: HistPyramidNetwork, rows: Tensor, top: Tensor, left: Tensor, size: int) -> Tensor:
+def ours(network: HistPyramidNetwork, image_index: Tensor, top: Tensor, left: Tensor, size: int) -> Tensor:
     image = images()
     cuts = [
         cut_windows(image[row].permute(1, 2, 0), y[None], x[None], size, size, network.halo)
-        for row, y, x in zip(rows, top, left, strict=True)
+        for row, y, x in zip(image_index, top, left, strict=True)
     ]
     sides = [torch.full_like(top, side) for side in image.shape[2:]]
-    scene = network.describe(image).select(rows)
+    scene = network.describe(image).select(image_index)
     return network.render(torch.cat(cuts), scene, Window(top, left, size, size, *sides))
 
 
 def test_whole_images_are_the_same_inside_the_border(naive: Any, network: HistPyramidNetwork) -> None:
     whole = naive.NaiveHistPyramid.of(network)(images())
-    rows, corner = torch.tensor([0, 1]), torch.tensor([8, 8])
-    window = ours(network, rows, corner, corner, 32)
+    image_index, corner = torch.tensor([0, 1]), torch.tensor([8, 8])
+    window = ours(network, image_index, corner, corner, 32)
     torch.testing.assert_close(window, whole[:, :, 8:40, 8:40], rtol=1e-5, atol=1e-5)
 
 
 def test_windows_and_gradients_are_the_same(naive: Any, network: HistPyramidNetwork) -> None:
     other = naive.NaiveHistPyramid.of(network)
-    rendered = [ours(network, *places(), 16), other.render_windows(images(), *places(), 16)]
+    rendered = [ours(network, *window_positions(), 16), other.render_windows(images(), *window_positions(), 16)]
     torch.testing.assert_close(*rendered, rtol=1e-5, atol=1e-5)
     for output in rendered:
         output.square().mean().backward()  # type: ignore[no-untyped-call]
@@ -81,7 +80,7 @@ def test_windows_and_gradients_are_the_same(naive: Any, network: HistPyramidNetw
 
 
 def naive_like(network: HistPyramidNetwork, naive: Any) -> Any:
-    """Our gradients under the other's names."""
+    """Return a naive network whose gradients are those of ours."""
     like = naive.NaiveHistPyramid.of(network)
     for parameter in like.parameters():
         parameter.grad = torch.zeros_like(parameter)
