@@ -11,7 +11,7 @@ demo: $(READY)
 
 # Hypothesis draws the same examples each time here and new ones in `make test-slow`.
 test: check
-	$(BIN)/python -m pytest --hypothesis-profile=ci
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --hypothesis-profile=ci -n auto --dist worksteal --durations=10
 
 test-slow: check
 	$(BIN)/python -m pytest -m "slow or not slow" --timeout 3600

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ispfit._version import __version__
 from ispfit.codes import CODE_OF_ONE, to_integer_codes
 from ispfit.errors import FileError
-from ispfit.files import atomic_path, file_fingerprint
+from ispfit.files import atomic_path, file_fingerprint, make_folder
 from ispfit.images import Image, Shot, merge_shots
 
 __all__ = ["CachedImage", "cache_entry", "cache_folder", "cached", "open_image", "store_image"]
@@ -101,14 +101,11 @@ def cache_folder() -> Path:
     """
     try:
         base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        folder = Path(os.environ.get("ISPFIT_CACHE") or Path(base, "ispfit"))
-        folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError) as error:  # RuntimeError: this user has no home folder
-        reason = getattr(error, "strerror", None) or str(error).rstrip(".")
-        raise FileError(
-            f"the cache folder cannot be made ({reason}); set the variable ISPFIT_CACHE to a folder with room."
-        ) from error
-    return folder
+        return make_folder(Path(os.environ.get("ISPFIT_CACHE") or Path(base, "ispfit")))
+    except FileError as error:
+        raise FileError(f"{str(error).rstrip('.')}; set ISPFIT_CACHE to another folder.") from error.__cause__
+    except RuntimeError as error:
+        raise FileError(f"the cache has no place ({error}); set ISPFIT_CACHE to a folder.") from error
 
 
 def _read_shot(about: Path) -> Shot:

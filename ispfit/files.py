@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from ispfit.errors import FileError
 
-__all__ = ["atomic_path", "file_fingerprint"]
+__all__ = ["atomic_path", "file_fingerprint", "make_folder"]
 
 
 @contextmanager
@@ -79,3 +79,18 @@ def file_fingerprint(path: Path) -> str:
         reason = "a symbolic link to nothing" if path.is_symlink() else error.strerror
         raise FileError(f"{path}: cannot be read: {reason}.") from error
     return f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"
+
+
+def make_folder(folder: Path) -> Path:
+    """Make a folder and those above it, unless they exist, and return it.
+
+    Raises
+    ------
+    FileError
+        If it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"{folder}: the folder cannot be made: {error.strerror}.") from error
+    return folder

@@ -43,8 +43,8 @@ class _Commands(click.Group):
 def _cli() -> None:
     """Learn what a camera did to a picture, and undo it.
 
-    Exit code 0: all done; 1: some files failed, the others are done; 2: wrong usage or unusable input;
-    130: stopped by Ctrl-C or SIGTERM.
+    Exit codes: 0 if all is done; 1 if some files failed and the others are done; 2 for wrong usage or unusable input;
+    130 if stopped by Ctrl-C or SIGTERM.
     """
 
 
@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def run(command: click.Command, arguments: list[str] | None = None) -> None:
-    """Run a command and exit, with the messages and the exit code that `ispfit --help` tells of."""
+    """Run a command and exit with its exit code; `ispfit --help` lists the codes."""
     from ispfit.errors import IspfitError
 
     before = signal.signal(signal.SIGTERM, _stop)
@@ -69,7 +69,10 @@ def run(command: click.Command, arguments: list[str] | None = None) -> None:
         click.echo(f"Error: {error}", err=True)
         sys.exit(UNUSABLE)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("\nStopped; what was finished is kept, and the same command goes on from there.", err=True)
+        click.echo(
+            "\nStopped. Repeat the command to resume fit, compare, pairs, render or derender.",
+            err=True,
+        )
         sys.exit(STOPPED)
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -11,6 +11,7 @@ import click
 from ispfit.cli.common import print_json, psnr_table, report_left_out, warnings_as_notes
 from ispfit.cli.options import json_option
 from ispfit.directions import DIRECTIONS
+from ispfit.files import make_folder
 
 __all__ = ["demo"]
 
@@ -78,8 +79,7 @@ def _write_results(output: Path, model: Any, X: list[Any], Y: list[Any]) -> dict
     from ispfit.displays import RenderingDisplay
     from ispfit.io import write_linear, write_srgb
 
-    renderings = output / "rendered"
-    renderings.mkdir(parents=True, exist_ok=True)
+    renderings = make_folder(output / "rendered")
     model.save(output / "camera.ispfit")
     for srgb, linear in zip(model.transform(X), model.inverse_transform(Y), strict=True):
         write_srgb(renderings / f"{srgb.shot.name}.jpg", srgb)

@@ -14,7 +14,7 @@ from joblib import parallel_config
 
 from ispfit.cli.common import DONE, print_json, report_failures
 from ispfit.cli.options import combine, device_options, jobs_option, json_option
-from ispfit.files import file_fingerprint
+from ispfit.files import file_fingerprint, make_folder
 from ispfit.jobs import run_jobs
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ def _render_file(
 
     source, target = job
     fitted = _load(model, device).set_params(precision=precision)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     [srgb] = fitted.transform([read_raw(source, half_size=half_size, size=size)])
     write_srgb(target, srgb, quality=quality)
     return target
@@ -217,7 +217,7 @@ def _derender_file(
 
     source, target = job
     fitted = _load(model, device).set_params(precision=precision)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     [raw] = fitted.inverse_transform([read_srgb(source, size=size)])
     write_linear(target, raw, dtype=dtype)
     return target

@@ -16,7 +16,7 @@ import numpy as np
 from ispfit.datasets import load_dataset, load_pairs
 from ispfit.datasets.load import list_rows
 from ispfit.errors import InputError
-from ispfit.files import file_fingerprint
+from ispfit.files import file_fingerprint, make_folder
 from ispfit.images import shots_of
 from ispfit.io import write_linear, write_srgb
 from ispfit.pairs.table import write_pairs_csv
@@ -166,7 +166,7 @@ def _make(dataset: str, n_samples: int, image_size: int) -> Pairs:
 
 def _write(X: list[Any], Y: list[Any], place: Path) -> None:
     """Write pairs and their table; every fifth group is for testing, as in the tables of docs/comparison.md."""
-    place.mkdir(parents=True, exist_ok=True)
+    make_folder(place)
     groups = _groups(X)
     test = set(list(dict.fromkeys(groups))[::_TEST_EVERY])
     rows = []

@@ -21,7 +21,7 @@ from ispfit.comparison.results import RunResult
 from ispfit.directions import DIRECTIONS
 from ispfit.errors import InputError, InputWarning, IspfitError, TrainingError
 from ispfit.estimator import ISPModel
-from ispfit.files import atomic_path, file_fingerprint
+from ispfit.files import atomic_path, file_fingerprint, make_folder
 from ispfit.jobs import run_jobs
 from ispfit.plugins.manager import origin_of
 
@@ -214,7 +214,7 @@ def run_all(runs: Sequence[Run], folder: Path, n_jobs: int | None = None) -> tup
     duplicates = sorted({name for name in names if names.count(name) > 1})
     if duplicates:
         raise InputError(f"expected different names of cameras and of backbones, got two runs {duplicates[0]!r}.")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     todo = [run for run in runs if run.result(folder) is None]
     failures = run_jobs(
         partial(Run.execute, folder=folder),

@@ -18,12 +18,11 @@ _PICTURE_FOLDERS = frozenset({"jpg", "jpgs", "jpeg", "jpegs", "srgb"})
 
 
 def match_files(paths: str | PathLike[str] | Iterable[str | PathLike[str]]) -> list[tuple[Path, Path]]:
-    """Find RAW files, and for each the camera's rendering: the picture of the same stem, else the RAW's own preview.
+    """Find RAW files and the camera's rendering of each: the picture of the same stem, else the embedded preview.
 
-    ``DSC_1.NEF`` goes with ``DSC_1.JPG`` or ``DSC_1.NEF.jpg`` in its folder; if there is none, with the one picture
-    whose stem differs in case alone (``dsc_1.jpeg``), provided that no other RAW claims it. Where a folder named RAW
-    lies beside one named JPEG, they count as one folder; so do names such as NEF and JPG. Of several pictures a
-    JPEG comes before a PNG, and that before a TIFF.
+    ``DSC_1.NEF`` is paired with ``DSC_1.JPG`` or ``DSC_1.NEF.jpg`` in its folder. If there is none, case is ignored
+    (``dsc_1.jpeg``), provided that only one RAW file matches. A folder named RAW (or NEF, DNG, ...) and one named JPEG
+    (or JPG, ...) beside it count as one folder. Of several pictures a JPEG is preferred to a PNG, and that to a TIFF.
 
     Parameters
     ----------
@@ -31,8 +30,8 @@ def match_files(paths: str | PathLike[str] | Iterable[str | PathLike[str]]) -> l
 
     Returns
     -------
-    (raw, srgb) paths in the order of `ispfit.io.find_files`; both are the same file where the rendering is the JPEG
-    embedded in the RAW.
+    (raw, srgb) paths in the order of `ispfit.io.find_files`. Both are the same file if the rendering is the JPEG
+    embedded in the RAW file.
 
     Raises
     ------

@@ -11,8 +11,8 @@ import numpy as np
 from scipy import ndimage
 
 from ispfit.color import XYZ_TO_SRGB, linear_to_srgb, srgb_to_linear
-from ispfit.errors import FileError, InputError
-from ispfit.files import atomic_path
+from ispfit.errors import InputError
+from ispfit.files import atomic_path, make_folder
 from ispfit.images import FloatImage, Shot
 from ispfit.io.dng import make_mosaic, write_dng
 from ispfit.io.exif import make_exif
@@ -81,7 +81,7 @@ def make_camera_roll(
         )
     if not (-0.2 <= lens <= 0.2 and 0.1 <= jpeg_scale <= 1):
         raise InputError(f"lens, jpeg_scale: expected -0.2 to 0.2 and 0.1 to 1, got {lens} and {jpeg_scale}.")
-    target = _make_folder(Path(folder))
+    target = make_folder(Path(folder))
     return [_shoot(camera, image_size, (lens, jpeg_scale), seed, number, target) for number in range(n_samples)]
 
 
@@ -175,11 +175,3 @@ def _sensor_radiance(
     scene = make_scene((width, height) if flip & 4 else (height, width), rng)
     seen: FloatImage = ndimage.gaussian_filter(as_stored(scene, flip), (_BLUR_PX, _BLUR_PX, 0), mode="nearest")
     return seen
-
-
-def _make_folder(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(f"{folder}: the folder cannot be made: {error.strerror}.") from error
-    return folder

@@ -12,8 +12,8 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from ispfit.errors import CheckpointError, FileError
-from ispfit.files import atomic_path
+from ispfit.errors import CheckpointError
+from ispfit.files import atomic_path, make_folder
 
 __all__ = ["Checkpoint", "Progress"]
 
@@ -79,10 +79,7 @@ class Checkpoint:
             "identity": identity,
         }
         tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise FileError(f"{self.path.parent}: this folder cannot be made: {error.strerror}.") from error
+        make_folder(self.path.parent)
         with atomic_path(self.path) as temporary:
             temporary.write_bytes(safetensors.torch.save(tensors, {"checkpoint": json.dumps(about)}))
         self._written = time.monotonic()

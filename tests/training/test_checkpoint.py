@@ -156,5 +156,5 @@ def test_the_folder_is_made_where_there_is_none(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_told_before_the_first_step(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(FileError, match=r"file: this folder cannot be made"):
+    with pytest.raises(FileError, match=r"file: the folder cannot be made"):
         fit(tmp_path / "file" / "a", network=after_renders(0, stop))
