@@ -1,4 +1,4 @@
-"""The registered backbones, small enough to be tried in a second."""
+"""The registered backbones, small enough to run in a second."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ _SETTINGS: dict[str, dict[str, Any]] = {
 
 
 def small(name: str) -> Backbone:
-    """A backbone with its default hyper-parameters, or with fewer channels where it takes long."""
+    """Return a backbone with its default hyper-parameters, or with fewer channels if those are slow."""
     return get_backbone(name)(**_SETTINGS.get(name, {}))

@@ -1,4 +1,4 @@
-"""The contract's small parts: scenes, windows, and what a bare network and a bare backbone say."""
+"""The small parts of the contract: scenes, windows, and the defaults of Network and Backbone."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_the_grid_leaves_the_image_where_the_window_does() -> None:
     assert ((x > 1) == torch.tensor([False, False, True, True])).all()
 
 
-def test_a_bare_network_looks_at_no_scene_and_renders_nothing() -> None:
+def test_by_default_a_network_has_an_empty_scene_and_cannot_render() -> None:
     assert len(Network().describe(torch.zeros(2, 3, 4, 4))) == 0
     with pytest.raises(NotImplementedError, match=r"Network must implement render\(pixels, scene, window\)"):
         Network().render(torch.zeros(1, 3, 4, 4), Scene(), window(0, 0, 4, 4, 4, 4))
@@ -76,8 +76,17 @@ def test_a_network_is_trained_by_steps_unless_it_fits_pairs() -> None:
 
     assert Direct().has_closed_form
     assert not Network().has_closed_form
+    assert not Direct().uses_scene
     with pytest.raises(NotImplementedError, match="Network is trained by gradient steps"):
         Network().fit_pairs([])
+
+
+def test_a_method_of_the_object_counts_as_overridden() -> None:
+    network, other = Network(), get_backbone("histpyramid")().build()
+    assert other.uses_scene
+    assert not network.uses_scene
+    network.describe = other.describe  # type: ignore[method-assign]
+    assert network.uses_scene
 
 
 def test_a_network_without_an_inverse_says_which_promise_is_broken() -> None:
@@ -85,7 +94,7 @@ def test_a_network_without_an_inverse_says_which_promise_is_broken() -> None:
         Network().inverse()
 
 
-def test_a_bare_backbone_asks_for_build() -> None:
+def test_a_backbone_must_implement_build() -> None:
     with pytest.raises(NotImplementedError, match=r"Backbone must implement build\(\)"):
         Backbone().build()
 

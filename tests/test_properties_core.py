@@ -40,7 +40,7 @@ def test_lightness_and_chromaticity_come_back_and_stay_in_range(rgb: Any) -> Non
     lrg = rgb_to_lrg(rgb)
     assert lrg.min() >= 0
     assert lrg.max() <= 1
-    bright = rgb.sum(1) > 1e-3  # below, the epsilon that keeps black's gradient finite shows
+    bright = rgb.sum(1) > 1e-3  # darker colours show the epsilon that keeps the gradient of black finite
     np.testing.assert_allclose(lrg_to_rgb(lrg)[bright], rgb[bright], atol=1e-3)
 
 
@@ -151,7 +151,7 @@ def test_any_parameters_and_any_dtype_are_saved_and_loaded(
     model = ISPModel(MLP(hidden, layers), direction=direction, max_steps=0, learning_rate=rate, random_state=seed)
     model.set_params(device="cpu").fit(X, Y)
     for network in model.networks_.values():
-        network.to(dtype)  # what is in a file is loaded into float32
+        network.to(dtype)  # a file is loaded into float32 whatever its dtype
     with TemporaryDirectory() as folder:
         model.save(f"{folder}/camera.ispfit")
         loaded = ispfit.load(f"{folder}/camera.ispfit", device="cpu")

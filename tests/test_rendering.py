@@ -1,4 +1,4 @@
-"""Rendering: any image, cut into any tiles, comes out as if rendered whole."""
+"""An image of any size, rendered in tiles of any size, equals the image rendered whole."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def build(name: str) -> Network:
 
 
 class Identity(Network):
-    """Gives back what it gets, and notes the windows."""
+    """Returns its input, and records the windows."""
 
     def __init__(self, halo: int = 0, stride: int = 1) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class Identity(Network):
 
 
 class Unclipped(Network):
-    """Another network, its output moved so that clipping hides nothing of it."""
+    """A network with an offset on its output, so that clipping does not hide differences."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Unclipped(Network):
 
 
 class Gradient(Network):
-    """Returns the place of each pixel, and the mean of the scene: wrong if a window is told the wrong place."""
+    """Returns the position of each pixel and the mean of the scene, which shows a wrong window."""
 
     def describe(self, image: Tensor) -> Scene:
         return Scene(mean=image.mean((1, 2, 3)))
@@ -152,7 +152,7 @@ def test_views_and_doubles_are_rendered_too(change: Any) -> None:
     np.testing.assert_array_equal(render_image(Identity(), image, CPU), image.astype(np.float32))
 
 
-def test_the_result_goes_where_it_is_wanted() -> None:
+def test_the_result_is_written_to_out() -> None:
     network, image = build("histpyramid"), random_image(20, 30)
     out = np.empty_like(image)
     assert render_image(network, image, CPU, out=out) is out
@@ -162,13 +162,13 @@ def test_the_result_goes_where_it_is_wanted() -> None:
             render_image(network, image, CPU, out=wrong)
 
 
-def test_another_image_lends_its_scene() -> None:
+def test_an_image_is_rendered_with_the_scene_of_another() -> None:
     bright, dark = np.full((4, 6, 3), 0.9, np.float32), np.full((5, 3, 3), 0.1, np.float32)
     scene = describe_image(Gradient(), bright, CPU)
     np.testing.assert_allclose(render_image(Gradient(), dark, CPU, scene=scene)[:, :, 2], 0.9, rtol=1e-6)
 
 
-def test_the_scene_of_its_own_is_the_default() -> None:
+def test_the_default_scene_is_that_of_the_image() -> None:
     network, image = build("histpyramid"), random_image(20, 30)
     scene = describe_image(network, image, CPU)
     np.testing.assert_array_equal(render_image(network, image, CPU, scene=scene), render_image(network, image, CPU))
@@ -182,22 +182,22 @@ def test_low_precision_renders_nearly_the_same() -> None:
     assert 0 < np.abs(low - render_image(network, image, CPU)).max() < 0.02
 
 
-def test_a_network_that_eats_too_much_is_told_what_its_contract_says() -> None:
-    class Eater(Identity):
+def test_an_output_of_the_wrong_size_is_an_error_that_states_the_contract() -> None:
+    class TooSmall(Identity):
         def render(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
             return pixels[:, :, 1:-1, 1:-1]
 
     message = (
-        r"Eater\.render returned shape \(1, 3, 6, 8\), expected \(1, 3, 8, 10\): "
+        r"TooSmall\.render returned shape \(1, 3, 6, 8\), expected \(1, 3, 8, 10\): "
         r"use valid convolutions that consume exactly halo = 0 pixels on each side\."
     )
     with pytest.raises(BackboneError, match=message):
-        render_image(Eater(), random_image(8, 10), CPU)
+        render_image(TooSmall(), random_image(8, 10), CPU)
 
 
 @pytest.mark.parametrize("name", list_backbones())
 def test_memory_does_not_grow_with_the_image(name: str) -> None:
-    """Beyond the image that comes in and the one that goes out, which are no tensors of the renderer's."""
+    """Input and output image do not count: they are not tensors of the renderer."""
     network = build(name)
     peaks = []
     for side in (256, 512):

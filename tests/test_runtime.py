@@ -117,7 +117,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have thresholds of their own")
 def test_memory_that_is_freed_is_kept() -> None:
-    """Blocks of 9 MiB, whose pages must be had anew only if they were given back: 184 thousand, in most processes."""
+    """Count page faults of blocks of 9 MiB: 184 thousand if freed blocks are returned to the system."""
     for _ in range(2):
         done = subprocess.run([sys.executable, "-c", CHILD], check=True, capture_output=True, text=True)
         assert int(done.stdout) < 10_000

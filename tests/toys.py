@@ -1,4 +1,4 @@
-"""Toy cameras and toy backbones that tests share; as a module it is also a plugin."""
+"""Toy cameras and toy backbones that tests share. The module is also a plugin."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHOT = Shot(make="Toy", model="One")
 
 
 def toy_pairs(n: int = 6, size: int = 24, seed: int = 0, gain: float = 0.9) -> tuple[list[Image], list[Image]]:
-    """Raws of noise and their rendering by a gain and a gamma, which depends on nothing but the pixel."""
+    """Return raws of noise and their renderings by a gain and a gamma."""
     rng = np.random.default_rng(seed)
     raws = [Image(rng.random((size, size, 3), np.float32), SHOT) for _ in range(n)]
     return raws, [Image((gain * raw) ** 0.5, SHOT) for raw in raws]
@@ -36,12 +36,12 @@ QUICK: dict[str, Any] = {
 
 
 def quick(backbone: Any = None, **changes: Any) -> ISPModel:
-    """A model that is fitted in no time."""
+    """Return a model that is fitted in a fraction of a second."""
     return ISPModel(MLP(hidden=4) if backbone is None else backbone, **QUICK | changes)
 
 
 def weights(model: ISPModel) -> dict[str, Tensor]:
-    """All weights of a fitted model."""
+    """Return all weights of a fitted model by name."""
     return {
         f"{direction}.{name}": tensor
         for direction, network in model.networks_.items()
@@ -50,13 +50,13 @@ def weights(model: ISPModel) -> dict[str, Tensor]:
 
 
 def same(one: ISPModel, other: ISPModel) -> bool:
-    """Whether two fitted models are equal bit for bit."""
+    """Return whether two fitted models are equal bit for bit."""
     first, second = weights(one), weights(other)
     return first.keys() == second.keys() and all(torch.equal(tensor, second[name]) for name, tensor in first.items())
 
 
 class Line(Backbone):
-    """A 3 x 3 matrix and an offset, learned by steps."""
+    """A 3 x 3 matrix and an offset, trained by gradient steps."""
 
     name = "line"
 
@@ -78,7 +78,7 @@ class LineNetwork(Network):
 
 
 class Restless(Backbone):
-    """As `Line`, with a halo, a stride, buffers, random numbers in training, and eyes for scene and place."""
+    """A convolution of pixels, position and scene, with a halo, a stride, a buffer, and dropout in training."""
 
     name = "restless"
 
@@ -109,7 +109,7 @@ class RestlessNetwork(Network):
 
 
 class LeastSquares(Backbone):
-    """A polynomial of each pixel, fitted at once."""
+    """A combination of a pixel and its square root, fitted in closed form."""
 
     name = "leastsquares"
 
@@ -136,7 +136,7 @@ def _terms(rgb: Tensor) -> Tensor:
 
 
 class Gamma(Backbone):
-    """A gain and an exponent, which one network inverts."""
+    """A gain and an exponent; one set of weights serves both directions."""
 
     name = "gamma"
     invertible = True

@@ -303,8 +303,7 @@ class ISPModel(CallbackSupportMixin, FittedNetworks, BaseEstimator):
             validation=validation,
             checkpoint=checkpoint,
             about={"backbone": backbone.name, "settings": backbone.settings()},
-            label=f"{backbone.name} {direction}",
-            verbose=self.verbose > 0,
+            progress_bar=f"{backbone.name} {direction}" if self.verbose > 0 else None,
             on_evaluation=on_evaluation,
         )
 

@@ -37,8 +37,7 @@ def train(
     validation: ImageLists | None = None,
     checkpoint: Checkpoint | None = None,
     about: dict[str, Any] | None = None,
-    label: str = "",
-    verbose: bool = False,
+    progress_bar: str | None = None,
     on_evaluation: OnEvaluation | None = None,
 ) -> TrainingRecord:
     """Train a network in place to map inputs to targets: Adam on the squared error (Nam & Kim 2017, Eq. 2, 4.3, 5.1).
@@ -55,8 +54,7 @@ def train(
     validation : inputs and targets for early stopping; by default a share of the pairs, `validation_fraction`.
     checkpoint : where to write checkpoints, and to continue from if the file exists.
     about : further JSON data that must agree with the checkpoint, such as the settings of the backbone.
-    label : text of the progress bar.
-    verbose : show a progress bar if the standard error is a terminal.
+    progress_bar : label of a progress bar, shown if the standard error is a terminal; None shows none.
     on_evaluation : called after each evaluation with the record and the best weights so far; training ends if it
         returns True.
 
@@ -76,9 +74,9 @@ def train(
     run = TrainingRun(network, pairs, validation, plan, runtime)
     identity = _identity(network, pairs, validation, plan, runtime) | (about or {})
     run.distributed.check_same(identity)
-    checkpoint = checkpoint if run.distributed.is_main else None
+    checkpoint = checkpoint if run.distributed.is_main else None  # the others neither read nor write
     _resume(run, checkpoint, identity)
-    with _progress_bar(run, label, verbose) as bar, interruptible() as interrupted, seeded(plan.seed):
+    with _bar(run, progress_bar) as bar, interruptible() as interrupted, seeded(plan.seed):
         while not run.done:
             run.step()
             if run.evaluation_is_due:
@@ -136,7 +134,6 @@ def _resume(run: TrainingRun, checkpoint: Checkpoint | None, identity: dict[str,
         checkpoint.write(run.progress(), identity)
 
 
-def _progress_bar(run: TrainingRun, label: str, verbose: bool) -> Any:
-    return tqdm(
-        total=run.plan.max_steps, initial=run.local_step, desc=label, unit="step", disable=None if verbose else True
-    )
+def _bar(run: TrainingRun, label: str | None) -> Any:
+    disable = True if label is None else None  # None: unless the standard error is a terminal
+    return tqdm(total=run.plan.max_steps, initial=run.local_step, desc=label, unit="step", disable=disable)

@@ -1,4 +1,4 @@
-"""Each promise of the backbone contract, and a backbone that breaks just that one."""
+"""For each promise of the backbone contract, a backbone that breaks only that promise."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ispfit.testing import check_backbone
 
 
 class Good(Network):
-    """A 3 x 3 convolution that knows the mean of the image."""
+    """A 3 x 3 convolution of the pixels and of the mean of the image."""
 
     halo = 1
 
@@ -186,7 +186,7 @@ class Raises(Good):
 
 
 class Unregistered(Good):
-    """A weight that is neither parameter nor buffer: no model file holds it."""
+    """Has a weight that is neither parameter nor buffer, so model files lack it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -362,13 +362,13 @@ def test_good_backbones_keep_the_contract() -> None:
 
 
 @pytest.mark.parametrize("network", WRONG)
-def test_each_broken_promise_is_told_with_what_to_change(network: str) -> None:
+def test_each_broken_promise_is_reported_with_what_to_change(network: str) -> None:
     with pytest.raises(BackboneError, match=f"^Toy: {WRONG[network]}"):
         check_backbone(Toy(network))
 
 
 @pytest.mark.parametrize("network", sorted(WRONG))
-def test_nothing_else_is_said_of_it(network: str) -> None:
+def test_nothing_else_is_reported(network: str) -> None:
     with pytest.raises(BackboneError) as caught:
         check_backbone(Toy(network))
     sentences = str(caught.value).splitlines()
@@ -383,7 +383,7 @@ def test_nothing_else_is_said_of_it(network: str) -> None:
         ("PaddedInverse", r"the inverse: render reads 1 pixels around a pixel but declares halo = 0; set halo = 1"),
     ],
 )
-def test_an_inverse_that_was_promised_is_measured(network: str, message: str) -> None:
+def test_a_declared_inverse_is_measured(network: str, message: str) -> None:
     with pytest.raises(BackboneError, match=message):
         check_backbone(InvertibleToy(network))
 

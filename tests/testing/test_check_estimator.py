@@ -29,7 +29,7 @@ def test_every_backbone_makes_a_good_estimator(backbone: str, check: Callable[[A
 
 
 class Forgetful(ISPModel):
-    """Loses the shots."""
+    """Returns images without their shots."""
 
     def transform(self, X: Any) -> list[Image]:
         return [Image(image.view(type(image)).__array__(), None) for image in super().transform(X)]

@@ -1,4 +1,4 @@
-"""Small runs with checkpoints, some of which end early; shared by the tests of checkpoints."""
+"""Small runs with checkpoints, which the tests of checkpoints share; some end early."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def step_of(path: Path) -> int:
 
 
 def after_renders(count: int, act: Callable[[], None]) -> Network:
-    """A network that does something in one of its forward passes."""
+    """Return a network that calls `act` in its forward pass number `count`."""
     torch.manual_seed(0)
     network = Restless().build()
     render, calls = network.render, iter(range(10**6))
@@ -61,7 +61,7 @@ def after_renders(count: int, act: Callable[[], None]) -> Network:
 
 
 class Stopped(Exception):
-    """Stands for any end of a process that Python still notices."""
+    """Stands for any exception that ends a run."""
 
 
 def stop() -> None:

@@ -1,4 +1,4 @@
-"""Checkpoints: a run that ended early goes on bit for bit, and nothing else is taken for one of its checkpoints."""
+"""Checkpoints: a run that ended early resumes bit for bit, and a file of another run is refused."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def whole() -> tuple[dict[str, Tensor], TrainingRecord]:
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 11, 40, 47])
-def test_a_run_goes_on_from_any_step_bit_for_bit(tmp_path: Path, count: int, whole: Any) -> None:
+def test_a_run_resumes_from_any_step_bit_for_bit(tmp_path: Path, count: int, whole: Any) -> None:
     with pytest.raises(Stopped):
         fit(tmp_path / "a", network=after_renders(count, stop))
     assert equal(fit(tmp_path / "a", every=3600), whole)
@@ -39,7 +39,7 @@ def test_losses_since_the_last_evaluation_are_kept(tmp_path: Path) -> None:
     assert equal(fit(tmp_path / "a", plan, every=3600), fit(None, plan))
 
 
-def test_steps_since_the_last_write_are_done_again(tmp_path: Path, whole: Any) -> None:
+def test_steps_since_the_last_write_are_repeated(tmp_path: Path, whole: Any) -> None:
     with pytest.raises(Stopped):
         fit(tmp_path / "a", every=3600, network=after_renders(20, stop))
     assert step_of(tmp_path / "a") == 0
@@ -65,7 +65,7 @@ def test_a_checkpoint_is_written_when_it_is_due(tmp_path: Path, monkeypatch: pyt
 
 
 def begin(path: Path) -> None:
-    """Leave the checkpoint of a run that ended in its first step."""
+    """Write the checkpoint of a run that ended in its first step."""
     with pytest.raises(Stopped):
         fit(path, network=after_renders(0, stop))
 
@@ -149,12 +149,12 @@ def test_a_folder_is_no_checkpoint(tmp_path: Path) -> None:
         fit(tmp_path)
 
 
-def test_the_folder_is_made_where_there_is_none(tmp_path: Path) -> None:
+def test_a_missing_folder_is_made(tmp_path: Path) -> None:
     begin(tmp_path / "new" / "folder" / "a")
     assert step_of(tmp_path / "new" / "folder" / "a") == 0
 
 
-def test_a_folder_that_cannot_be_made_is_told_before_the_first_step(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_reported_before_the_first_step(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(FileError, match=r"file: the folder cannot be made"):
         fit(tmp_path / "file" / "a", network=after_renders(0, stop))

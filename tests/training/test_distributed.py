@@ -1,4 +1,4 @@
-"""Processes that train together end with the weights of one that trains alone."""
+"""Processes that train together produce the weights of a single process."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from ispfit.backbones.mlp import MLPNetwork
 from ispfit.cli import main
 from ispfit.training.checkpoint import Checkpoint
 
-Checkpoint.__init__.__defaults__ = (0.0,)  # after each step
+Checkpoint.__init__.__defaults__ = (0.0,)  # writes after each step
 render, calls = MLPNetwork.render, 0
 
 def dying(*arguments):
     global calls
     calls += 1
-    if os.environ["RANK"] == "1" and calls > int(os.environ["CALLS"]):  # RANK is torchrun's
+    if os.environ["RANK"] == "1" and calls > int(os.environ["CALLS"]):  # torchrun sets RANK
         os._exit(9)
     return render(*arguments)
 
@@ -67,7 +67,7 @@ main(sys.argv[1:])
 
 
 def fit(pairs: Path, output: Path, *arguments: str, processes: int = 1, script: Path | None = None) -> str:
-    """``ispfit fit``, under torchrun where there are several processes; what it wrote to the standard error."""
+    """Run ``ispfit fit``, under torchrun if there are several processes, and return its standard error."""
     command = [sys.executable]
     if processes > 1:
         command += ["-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"]
@@ -82,7 +82,7 @@ def fit(pairs: Path, output: Path, *arguments: str, processes: int = 1, script: 
         timeout=300,
     )
     if done.returncode == 0:
-        assert done.stdout.count(str(output)) == 1  # one of them speaks for all
+        assert done.stdout.count(str(output)) == 1  # only the main process prints
     return done.stderr
 
 
@@ -118,7 +118,7 @@ def test_two_processes_make_the_model_of_one(pairs: Path, tmp_path: Path, backbo
 def test_a_rank_that_dies_early_ends_the_run_with_the_same_message(
     pairs: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    """In its second step, in whose forward pass DistributedDataParallel communicates."""
+    """It dies in its second step, whose forward pass communicates."""
     monkeypatch.setenv("CALLS", "1")
     script = tmp_path / "dying.py"
     script.write_text(DYING)
@@ -128,7 +128,7 @@ def test_a_rank_that_dies_early_ends_the_run_with_the_same_message(
     assert "Warning" not in error
 
 
-def test_a_rank_that_dies_ends_the_run_and_another_number_of_ranks_goes_on(pairs: Path, tmp_path: Path) -> None:
+def test_a_rank_that_dies_ends_the_run_and_another_number_of_ranks_resumes_it(pairs: Path, tmp_path: Path) -> None:
     script = tmp_path / "dying.py"
     script.write_text(DYING)
     arguments = ["--backbone=mlp", "--direction=forward", "--max-steps=20", "--learning-rate=0.003", "--jobs=1"]
@@ -143,7 +143,7 @@ def test_a_rank_that_dies_ends_the_run_and_another_number_of_ranks_goes_on(pairs
     assert_same(tmp_path / "whole.ispfit", tmp_path / "broken.ispfit", 20e-6)
 
 
-def test_a_checkpoint_of_one_process_is_gone_on_from_by_two_whose_losses_wait(pairs: Path, tmp_path: Path) -> None:
+def test_two_processes_with_pending_losses_resume_the_run_of_one(pairs: Path, tmp_path: Path) -> None:
     dying, pending = tmp_path / "dying.py", tmp_path / "pending.py"
     dying.write_text(DYING)
     pending.write_text(PENDING)
@@ -174,8 +174,8 @@ def test_each_process_needs_an_image_of_a_batch() -> None:
         Distributed(1, 4).check_batch_size(3)
 
 
-def test_a_weight_that_takes_no_part_gets_no_gradient_rather_than_none() -> None:
-    """DistributedDataParallel would wait for it."""
+def test_an_unused_weight_gets_a_gradient_of_zero() -> None:
+    """DistributedDataParallel waits for the gradient of every weight."""
 
     class Half(torch.nn.Module):
         def __init__(self) -> None:
@@ -206,7 +206,7 @@ def test_only_a_communication_error_is_blamed_on_another_process(text: str, kind
     assert type(caught.value) is kind
 
 
-def test_processes_with_different_data_are_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_with_different_data_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def gather(others: list[object], mine: dict[str, object]) -> None:
         others[:] = [mine, mine | {"data": "b"}]
 

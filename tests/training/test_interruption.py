@@ -1,4 +1,4 @@
-"""Processes that are killed or interrupted end, when started again, with the very weights of one that was not."""
+"""A run that was killed or interrupted resumes to exactly the weights of an uninterrupted run."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from torch import Tensor
 
 from ispfit.training import TrainingRecord
 
-_SPAWNED = multiprocessing.get_context("forkserver")  # clean processes, forked off one that has imported torch
-_SPAWNED.set_forkserver_preload(["ispfit.training", "torch._dynamo", "pytest"])  # the second is imported by Adam
+_SPAWNED = multiprocessing.get_context("forkserver")  # clean processes, forked from one that has imported torch
+_SPAWNED.set_forkserver_preload(["ispfit.training", "torch._dynamo", "pytest"])  # Adam imports torch._dynamo
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +41,12 @@ def run(path: Path, result: Path) -> None:
 
 
 def run_until_killed(path: Path, step: int, delay: float) -> None:
-    """Train on, and be killed some seconds after a step began, whatever is done then."""
+    """Resume training and kill the process `delay` seconds after a step began."""
     fit(path, LONG, network=after_renders(2 * step, lambda: threading.Timer(delay, kill_oneself).start()))
 
 
 def end(target: Callable[..., None], *arguments: Any) -> int | None:
-    """Run a function in a process of its own; its exit code, or less the signal that ended it."""
+    """Run a function in a new process and return its exit code, or minus the signal that ended it."""
     process = _SPAWNED.Process(target=target, args=arguments, daemon=True)
     process.start()
     process.join(60)
@@ -91,7 +91,7 @@ MOMENTS = {
 
 
 def run_until(moment: str, step: int, path: Path) -> None:
-    """Train, and die by SIGKILL at a moment of the write that follows a step."""
+    """Train, and kill the process at a moment of the write that follows a step."""
     place, name, death = MOMENTS[moment]
     fit(path, LONG, network=after_renders(step, lambda: setattr(place, name, death)))
 
@@ -100,7 +100,9 @@ def run_until(moment: str, step: int, path: Path) -> None:
 def test_kill_9_within_a_write_leaves_the_old_state_or_the_new(tmp_path: Path, moment: str, uninterrupted: Any) -> None:
     path = tmp_path / "a"
     assert end(run_until, moment, 7, path) == -signal.SIGKILL
-    assert step_of(path) == (4 if moment.startswith("just after") else 3)  # each step is rendered and evaluated
+    assert step_of(path) == (
+        4 if moment.startswith("just after") else 3
+    )  # a step renders twice: to train and to validate
     assert equal(fit(path, LONG, every=3600), uninterrupted)
 
 
@@ -140,7 +142,7 @@ def test_ctrl_c_of_a_process_leaves_a_checkpoint(tmp_path: Path, uninterrupted: 
 
 @pytest.fixture
 def handler() -> Iterator[Any]:
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` has it ignored
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores SIGINT for commands with `&`
     yield signal.default_int_handler
     signal.signal(signal.SIGINT, previous)
 

@@ -1,4 +1,4 @@
-"""Pairs that memory cannot hold are trained on all the same."""
+"""Training works on pairs that do not fit in memory."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ import pytest
 from ispfit.io import write_linear, write_srgb
 from ispfit.pairs.table import write_pairs_csv
 
-PAIRS, SIDE = 48, 512
-ROOM = PAIRS * SIDE * SIDE * 3 * 3 // 2  # bytes: half of the cache, in which a raw has 2 a value and an srgb 1
+N_PAIRS, SIDE_PX = 48, 512
+CACHE_BYTES = N_PAIRS * SIDE_PX * SIDE_PX * 3 * (2 + 1)  # 2 bytes for each value of a raw, 1 of an srgb
+ALLOWED_BYTES = CACHE_BYTES // 2
 
 CHILD = """
 import resource, sys
@@ -29,7 +30,7 @@ def fit(steps):
     model = ISPModel("mlp", max_steps=steps, windows_per_image=2, direction="forward", device="cpu", random_state=0)
     return model.fit(X, Y).records_["forward"].steps
 
-fit(2)  # libraries and threads are there from now on
+fit(2)  # loads libraries and starts threads
 status = Path("/proc/self/status").read_text()
 limit = 1024 * int(status.split("VmSize:")[1].split()[0]) + int(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
@@ -44,14 +45,14 @@ except MemoryError:
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the address space, which only Linux does")
 def test_a_cache_larger_than_the_memory_that_a_process_may_have(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    for index in range(PAIRS):
-        pixels = rng.random((SIDE, SIDE, 3), np.float32)
+    for index in range(N_PAIRS):
+        pixels = rng.random((SIDE_PX, SIDE_PX, 3), np.float32)
         write_linear(tmp_path / f"{index}.tif", pixels)
         write_srgb(tmp_path / f"{index}.png", pixels)
-    rows = [{"name": str(i), "raw": f"{i}.tif", "srgb": f"{i}.png", "split": "train"} for i in range(PAIRS)]
+    rows = [{"name": str(i), "raw": f"{i}.tif", "srgb": f"{i}.png", "split": "train"} for i in range(N_PAIRS)]
     write_pairs_csv(tmp_path / "pairs.csv", rows)
     environment = os.environ | {"ISPFIT_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", CHILD, str(tmp_path), str(ROOM)]
+    command = [sys.executable, "-c", CHILD, str(tmp_path), str(ALLOWED_BYTES)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.stdout.splitlines() == ["30", "too large to hold"], done.stderr
-    assert sum(file.stat().st_size for file in (tmp_path / "cache").iterdir()) > 1.9 * ROOM
+    assert sum(file.stat().st_size for file in (tmp_path / "cache").iterdir()) > 1.9 * ALLOWED_BYTES

@@ -1,4 +1,4 @@
-"""Windows: a pure function of seed and step; every pixel can be drawn, none outside counts."""
+"""Windows depend on seed and step only; every pixel can be drawn, and no pixel outside the image counts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EXTENTS = st.integers(1, 40)
 
 
 class Reader(Network):
-    """A network of any halo and stride."""
+    """A network with any halo and stride."""
 
     def __init__(self, halo: int, stride: int) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class Reader(Network):
 
 
 def numbered(height: int, width: int, offset: int = 0) -> Image:
-    """An image whose pixels tell where they are."""
+    """Return an image whose pixels hold their own row and column."""
     y, x = np.mgrid[:height, :width].astype(np.float32)
     return Image(np.stack([y, x, np.full_like(y, offset)], -1))
 
@@ -70,13 +70,13 @@ def test_a_draw_has_the_sizes_of_the_plan() -> None:
 
 
 @given(st.integers(0, 100), st.integers(4, 20))
-def test_no_image_comes_twice_in_a_step(step: int, n_images: int) -> None:
+def test_a_step_draws_no_image_twice(step: int, n_images: int) -> None:
     images = draw_windows(n_images, step, PLAN).images
     assert len(set(images)) == 4
     assert set(images) <= set(range(n_images))
 
 
-def test_too_few_images_come_more_than_once() -> None:
+def test_too_few_images_are_drawn_more_than_once() -> None:
     assert set(draw_windows(1, 0, PLAN).images) == {0}
     assert len(draw_windows(3, 0, PLAN).images) == 4
 
@@ -146,7 +146,7 @@ def test_ranks_share_the_samples_as_they_share_the_windows(world_size: int, step
         np.testing.assert_array_equal(draw_windows(9, step, PLAN, rank, world_size, 3).samples, whole[rank::world_size])
 
 
-def test_an_image_smaller_than_the_window_is_reflected_and_counted_once() -> None:
+def test_a_small_image_is_reflected_but_its_pixels_count_once() -> None:
     draw = draw_windows(1, 0, replace(PLAN, batch_size=1), samples_per_window=200)
     batch = gather(pairs((3, 5)), replace(draw, samples=None), Reader(2, 4), 8, CPU)
     assert batch.mask.sum((1, 2, 3)).tolist() == [15, 15, 15]
@@ -183,14 +183,14 @@ def test_each_image_is_described_alike_alone_and_in_company(sizes: list[tuple[in
     torch.testing.assert_close(scene["mean"], torch.stack([image.mean() for image in images]))
 
 
-def test_images_of_unlike_codes_are_described_as_the_pixels_they_are() -> None:
+def test_images_in_different_codes_are_decoded_before_they_are_described() -> None:
     codes = [torch.full((6, 8, 3), 100, dtype=torch.uint8), torch.full((6, 8, 3), -2, dtype=torch.int16)]
     images = [*codes, torch.full((6, 8, 3), 0.25)]
     scene = describe_batch(RestlessNetwork(), images)
     torch.testing.assert_close(scene["mean"], torch.tensor([100 / 255, 65534 / 65535, 0.25]))
 
 
-def test_a_network_that_looks_at_no_scene_is_not_asked() -> None:
+def test_a_network_without_describe_gets_an_empty_scene() -> None:
     assert len(describe_batch(MLP().build(), [torch.zeros(2, 2, 3)])) == 0
 
 

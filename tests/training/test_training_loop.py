@@ -1,4 +1,4 @@
-"""The loop: what a step does, when it stops, what it keeps, and that it repeats."""
+"""The training loop: what a step does, when training stops, which weights it keeps, and that it is repeatable."""
 
 from __future__ import annotations
 
@@ -107,14 +107,14 @@ def test_training_goes_on_without_validation_pairs() -> None:
 
 
 def contradiction(plan: TrainingPlan) -> Any:
-    """Pairs of which those held out want the contrary of the others."""
+    """Return pairs whose validation targets are the opposite of the training targets."""
     raws, _ = toy_pairs(5)
     held_out = split_pairs([None] * 5, plan)[1]
     return raws, [image * 0 if index in held_out else image * 0 + 1 for index, image in enumerate(raws)]
 
 
 def test_validation_pairs_can_be_given() -> None:
-    """The weights are those of a run on the same pairs that holds out none, the PSNR is that of the given pairs."""
+    """All other pairs are trained on, and the PSNR is that of the given pairs."""
     plan = replace(PLAN, window_size=24, windows_per_image=1, max_steps=1)
     raws, srgbs = toy_pairs(2, seed=1)
     network, record = fit(Line(), toy_pairs(), plan, validation=(raws, srgbs))
@@ -156,7 +156,7 @@ def test_a_loss_that_explodes_says_what_to_do(rate: float) -> None:
         fit(Line(), toy_pairs(), replace(PLAN, learning_rate=rate))
 
 
-def test_losses_are_read_now_and_then_where_it_takes_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_losses_that_are_read_later_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     _, at_once = fit(Line(), toy_pairs())
     monkeypatch.setitem(losses._READ_INTERVAL_STEPS, "cpu", 7)
     _, later = fit(Line(), toy_pairs())
@@ -168,7 +168,7 @@ def test_losses_are_read_now_and_then_where_it_takes_waiting(monkeypatch: pytest
 @pytest.mark.parametrize("fraction", [0, 0.2])
 def test_weights_that_the_last_step_ruined_are_noticed(fraction: float) -> None:
     class Root(torch.nn.Module):
-        """Finite at 0, its derivative is not."""
+        """Finite at 0, unlike its derivative."""
 
         def forward(self, x: Tensor) -> Tensor:
             return (x * 0).sqrt()
@@ -234,9 +234,9 @@ def test_a_step_on_samples_has_the_loss_of_these_pixels(samples: int) -> None:
     "backbone",
     [HistPyramid(channels=3), HistPyramid.paper(channels=3), Hypercolumn(4, width=0.05, samples_per_window=9)],
 )
-@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # the compiler looks at it
-def test_compiled_steps_are_those_that_are_not(backbone: Backbone) -> None:
-    """In operations as traced, without code made of them: one graph for all steps and sizes, no part left to Python."""
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # the compiler reads .grad
+def test_compiled_steps_equal_those_that_are_not(backbone: Backbone) -> None:
+    """The backend runs the traced operations as they are: one graph for all steps and sizes, without graph breaks."""
     plan = replace(PLAN, max_steps=4, learning_rate=1e-3, validation_fraction=0.4)
     pairs = tuple([image for size in (24, 30) for image in toy_pairs(2, size)[side]] for side in (0, 1))
     plain, record = fit(backbone, pairs, plan)
@@ -284,7 +284,7 @@ def test_zero_steps_leave_the_weights_as_they_are() -> None:
     assert record.steps == 0
 
 
-def test_a_network_of_the_wrong_shape_is_told_in_the_first_step() -> None:
+def test_an_output_of_the_wrong_shape_is_an_error_in_the_first_step() -> None:
     class Wrong(Network):
         def __init__(self) -> None:
             super().__init__()
