@@ -9,6 +9,8 @@ import pytest
 
 from ispfit.plugins.manager import forget_plugins
 
+collect_ignore_glob = ["conftest.py", "*/conftest.py"]  # they have no doctests, and all have one module name
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:

@@ -260,7 +260,7 @@ def test_ctrl_c_keeps_the_checkpoint_and_the_same_command_goes_on(pairs: Path, t
     os.kill(process.pid, number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "the same command goes on from there" in err
+    assert "Repeat the command to resume" in err
     assert checkpoint.exists()
     assert not output.exists()
     assert "\r" not in err, "no progress bar in a pipe"
