@@ -67,11 +67,11 @@ def run_jobs(
     describe: Callable[[Item], str] = str,
     crash_message: str = "crashed its decoder, or ran out of memory; the file is damaged or of an unknown kind.",
 ) -> JobResults[Result]:
-    """Call `work` on each item in worker processes; an item that fails is noted and the others go on.
+    """Call `work` on each item in worker processes; an item that fails is recorded; the others continue.
 
     Parameters
     ----------
-    work : a module's function or a partial of one. An `IspfitError` or `OSError` that it raises is noted; any other
+    work : a module's function or a partial of one. An `IspfitError` or `OSError` that it raises is recorded; any other
         exception is a defect of `work` and is raised.
     items : one for each file.
     n_jobs : number of processes; None takes one per core if there are at least four items.
@@ -109,7 +109,7 @@ def run_jobs(
 
 
 def _on_cluster() -> bool:
-    """Whether the caller has chosen a backend of joblib that is not one of its own: dask, ray."""
+    """Whether the caller has chosen a backend from outside joblib: dask, ray."""
     backend, _ = get_active_backend()
     return not isinstance(backend, LokyBackend | SequentialBackend | MultiprocessingBackend | ThreadingBackend)
 

@@ -35,7 +35,11 @@ _TRAINING: dict[str, Any] = {"batch_size": 8, "windows_per_image": 4, "learning_
     "--shots", type=click.IntRange(8), default=60, show_default=True, help="Photograph this number of scenes."
 )
 @click.option(
-    "--steps", type=float, default=1.0, show_default=True, help="Multiply the number of training steps by this factor."
+    "--steps",
+    type=float,
+    default=1.0,
+    show_default=True,
+    help=f"Scale the default {_STEPS} steps by this factor.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed the scenes and the training.")
 @json_option("Print the figures as JSON.")

@@ -29,7 +29,7 @@ __all__ = ["fit"]
 @click.argument("pairs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Write the model to this file.")
 @click.option(
-    "--backbone", default="histpyramid", show_default=True, help="Fit this backbone, one that `ispfit backbones` lists."
+    "--backbone", default="histpyramid", show_default=True, help="Name of the backbone; `ispfit backbones` lists them."
 )
 @click.option(
     "--set",

@@ -25,7 +25,7 @@ __all__ = ["pairs"]
     type=click.FloatRange(0),
     default=0.05,
     show_default=True,
-    help="Reject a pair if the expected error of its registration is larger, in pixels (rms, at 768 pixels).",
+    help="Reject a pair if the expected error of its registration exceeds this many pixels (rms, longer side 768 px).",
 )
 @click.option(
     "--min-overlap",
@@ -44,7 +44,8 @@ __all__ = ["pairs"]
     type=click.IntRange(0),
     default=50,
     show_default=True,
-    help="Keep at most this number of shots per camera and style for the test split, and at most one in five.",
+    metavar="N",
+    help="Put at most N shots per camera and style into the test split, and at most one in five.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed the choice of the splits.")
 @jobs_option("Make pairs in this number of processes.")

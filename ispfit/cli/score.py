@@ -1,4 +1,4 @@
-"""``ispfit score``: how near a model comes to the camera."""
+"""``ispfit score``: how close a model is to the camera."""
 
 from __future__ import annotations
 

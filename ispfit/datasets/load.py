@@ -62,7 +62,7 @@ def load_pairs(
         than 10. False reads all pixels into memory.
     size : reduce pairs of RAW files to at most this size in pixels, (height, width) or one number for both; None keeps
         full resolution. Images of a table are taken as they are.
-    register : False does not register RAW files and pictures: they are taken to show the same field of view.
+    register : False does not register RAW files and pictures: they are assumed to show the same field of view.
     n_jobs : number of processes that read RAW files; None takes one per core if there are at least four files.
 
     Returns
@@ -129,7 +129,7 @@ def _of_split(rows: list[PairRow], split: str | Sequence[str] | None, paths: Pat
 def _prepare_rows(
     rows: Sequence[PairRow], settings: PairSettings, n_jobs: int | None
 ) -> tuple[dict[PairRow, _Pair], list[InputWarning]]:
-    """Make the pairs of camera files, and collect what is to be said about them."""
+    """Make the pairs of camera files, and collect the warnings."""
     found = run_jobs(
         partial(_prepare_row, settings=settings),
         rows,

@@ -32,7 +32,7 @@ _BURST_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Signature:
-    """What tells whether two shots show the same.
+    """Features by which look-alikes are found.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def group_lookalikes(shots: Sequence[Signature]) -> list[int]:
     """Return the group of each shot, numbered from 0 in the order of first shots.
 
     Two shots are in one group if their RAW files are equal, if they look alike, or if they look nearly alike and were
-    taken by one camera within ten seconds; and if each is in one group with a third.
+    taken by one camera within ten seconds. Grouping is transitive.
     """
     if not shots:
         return []
@@ -107,7 +107,7 @@ def _in_one_burst(first: Signature, second: Signature) -> bool:
 def split_shots(
     groups: Sequence[int], given: Mapping[int, str] | None = None, *, n_test: int = 50, random_state: int = 0
 ) -> dict[int, str]:
-    """Return the split of each group: `n_test` shots for the test, of the others 80 % train and 20 % validation.
+    """Return the split of each group: `n_test` shots for testing; of the rest, 80 % for training, 20 % for validation.
 
     Parameters
     ----------

@@ -52,7 +52,7 @@ def is_camera_file(path: Path) -> bool:
 
 
 def _picture_of(raw: Path, pictures: list[Path], alone: bool) -> Path:
-    """The rendering of a RAW file; `alone` says that no other RAW there has this stem in another case."""
+    """The rendering of a RAW file. `alone`: True if no other RAW there has this stem in another case."""
     stems = (raw.stem, raw.name)
     exact = [picture for picture in pictures if picture.stem in stems]
     if exact:

@@ -28,7 +28,7 @@ class PairsReport:
     folder : the folder that holds ``pairs.csv``.
     pairs, rejected : rows of ``pairs.csv``; those of ``rejected.csv`` whose files could be read.
     failures : files that could not be read or written, and why.
-    n_kept : number of pairs and rejections that were there from an earlier run.
+    n_kept : number of pairs and rejections kept from an earlier run.
     tables : the table of each camera and style, by name; ``pairs.csv`` if there is only one.
     """
 

@@ -38,7 +38,7 @@ class PairSettings:
     Parameters
     ----------
     size : largest height and width of the pair in pixels; None keeps full resolution.
-    register : False takes both files to show the same field of view.
+    register : False assumes that both files show the same field of view.
     tolerances : what a registration must satisfy, or the pair is rejected.
     white_balance : gains (r, g, b) instead of those in the RAW file.
     """
@@ -51,7 +51,7 @@ class PairSettings:
 
 @dataclass(frozen=True)
 class PreparedPair:
-    """A pair on one grid, or why there is none.
+    """A pair on one grid, or the reason for its rejection.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def read_pair(
     srgb : what `ispfit.read_srgb` reads; the RAW file itself for its embedded JPEG.
     size : reduce the pair to at most this size in pixels, (height, width) or one number for both, by area averaging
         and a centred crop. A side that is shorter keeps its length: nothing is enlarged. None keeps full resolution.
-    register : False does not register: both files are taken to show the same field of view.
+    register : False does not register: both files are assumed to show the same field of view.
 
     Returns
     -------
@@ -195,7 +195,7 @@ def _from_cache(key: str, name: str) -> PreparedPair | None:
 
 
 def _to_cache(key: str, pair: PreparedPair) -> PreparedPair:
-    """Keep a pair, the record last: it stands for whole images. Without a cache the pair gets a note that says so."""
+    """Keep a pair, the record last: its presence marks complete files. If there is no cache, add a note to the pair."""
     try:
         about = cache_entry(key, ".json")
         for file, image in zip(_image_files(about), (pair.raw, pair.srgb), strict=True):

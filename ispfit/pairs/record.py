@@ -20,7 +20,7 @@ __all__ = ["PairRecord", "describe_pair", "left_out", "picture_style"]
 
 @dataclass(frozen=True)
 class PairRecord:
-    """What ``pairs.csv`` says of a pair, but for its name, files, group and split. What nobody recorded is None.
+    """What ``pairs.csv`` says of a pair, except name, files, group and split; unknown values are None.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class PairRecord:
     taken : when the picture was taken, seconds since 1970 on the camera's clock.
     residual : expected error of the registration, rms in pixels at working size; None if nothing was registered.
     overlap : share of the srgb that the raw shows too, in [0, 1].
-    zoom : width of the scene in the srgb per width of the largest box of its proportions in the raw.
+    zoom : field width of the srgb relative to that of the largest crop of the raw with the same aspect ratio.
     rotation : of the srgb against the raw, degrees.
     distortion : radial distortion that the camera took out of the srgb, share of the half diagonal at the corner.
     resampled : "raw", "srgb" or "", the image that was interpolated.
@@ -76,7 +76,7 @@ class PairRecord:
 
     @property
     def signature(self) -> Signature:
-        """What tells whether this pair shows the same as another."""
+        """The features by which look-alikes of this pair are found."""
         return Signature(self.content, self.appearance, self.taken, self.camera)
 
     def columns(self) -> dict[str, Any]:
@@ -97,7 +97,7 @@ class PairRecord:
         }
 
     def measures(self) -> dict[str, float | None]:
-        """The columns that say how the two images lie on each other."""
+        """The registration's measures, by column."""
         names = ("residual", "overlap", "zoom", "rotation", "distortion")
         return {name: getattr(self, name) for name in names}
 
@@ -111,7 +111,7 @@ def describe_pair(
     ----------
     files : the RAW file, and the file of the srgb (the RAW file itself if the srgb is its preview).
     raw, srgb : the images as they were read.
-    pair : what became of them.
+    pair : the result of `align_pair`.
     """
     shot = merge_shots(raw.shot, srgb.shot)
     raw_exif, srgb_exif = read_exif(files[0]), read_exif(files[1]) if files[0] != files[1] else Exif()

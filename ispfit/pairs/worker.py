@@ -34,7 +34,7 @@ class ShotFilter:
         return " and ".join(f"{name} {text!r}" for name, text in vars(self).items() if text)
 
     def takes(self, camera: str | None, style: str | None) -> bool:
-        """Whether a shot is taken. A shot of unknown camera or style is not, if one is asked for."""
+        """Whether a shot is taken. A shot of unknown camera or style is left out if a filter is set for it."""
         return _contains(camera, self.camera) and _contains(style, self.style)
 
 
@@ -87,7 +87,7 @@ def load_record(job: Job) -> PairRecord | None:
 def make_pair(job: Job, shots: ShotFilter) -> PairRecord | None:
     """Make a pair, or find why it is rejected, and return its record; None for a shot that `shots` does not take.
 
-    The record is written last: it stands for a pair whose files are whole. A shot of another camera is not decoded.
+    The record is written last: its presence marks complete files. A shot of another camera is not decoded.
     """
     exif = read_exif(job.files[0])
     camera = Shot(make=exif.make, model=exif.model).camera
