@@ -30,7 +30,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/speed/folders.py --json bench/folders.json
 	$(BIN)/python benchmarks/speed/many_pairs.py --json bench/many_pairs.json
 
-# What a GPU makes of it; its pairs alone take some minutes to make.
+# Benchmarks on a GPU; making their pairs alone takes some minutes.
 bench-gpu: $(READY)
 	mkdir -p bench
 	$(BIN)/python benchmarks/speed/gpu.py --device cuda --json bench/gpu.json

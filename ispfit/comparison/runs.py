@@ -29,7 +29,7 @@ __all__ = ["Run", "plan_runs", "run_all"]
 
 _RESULT_FORMAT = 3
 _MIN_TIMED_STEPS, _MAX_TIMED_STEPS = 10, 640
-_MIN_TIMED_SHARE = 0.25  # of the start-up time: steps that take less time cannot be told from its noise
+_MIN_TIMED_SHARE = 0.25  # of the start-up time: steps that take less time are lost in its noise
 _MAX_RUN_SECONDS = 30 * 24 * 3600.0
 _CRASH_MESSAGE = "the worker process died: it crashed, or memory ran out."
 

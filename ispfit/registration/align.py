@@ -27,7 +27,7 @@ _EQUAL_SCALE = 0.999  # raw pixels per srgb pixel above which the raw is at leas
 
 @dataclass(frozen=True)
 class Tolerances:
-    """What a registration may fall short by before its pair is rejected.
+    """Limits beyond which a registration is rejected.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class AlignedPair:
     reason : why the pair was rejected; empty if it was not.
     registration : the registration of the two images as they were passed; None if `align_pair` did not register them.
     resampled : the image that was interpolated, "raw" or "srgb"; empty if neither was.
-    zoom : width of the scene that the srgb shows, relative to the largest box of the srgb's proportions in the raw.
+    zoom : field width of the srgb relative to that of the largest crop of the raw with the same aspect ratio.
     """
 
     raw: Image | None
@@ -80,7 +80,7 @@ def align_pair(
         in linear light and cropped around the middle. A side on which they share fewer pixels keeps those: nothing is
         enlarged. None keeps all that they share, at the coarser of their resolutions.
     tolerances : limits of the registration's uncertainty and of the overlap; None takes the defaults.
-    register : False takes the two to show the same field of view, so that nothing is searched, shifted or interpolated.
+    register : False assumes that the two show the same field of view: nothing is searched, shifted or interpolated.
 
     Returns
     -------

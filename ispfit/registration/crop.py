@@ -14,7 +14,7 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 
 
 def shared_box(valid: Mask, target: tuple[int, int] | None = None) -> tuple[slice, slice]:
-    """Return rows and columns of the largest box about the middle of the valid area that is valid throughout.
+    """Return rows and columns of the largest fully valid box, centred on the valid area.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def _middle(side: slice, length: int) -> slice:
 
 
 def _largest_box(valid: Mask, aspect: tuple[int, int]) -> tuple[slice, slice]:
-    """The largest box of the proportions `aspect` about the middle of the valid area that is valid throughout."""
+    """The largest fully valid box of the proportions `aspect`, centred on the valid area."""
     rows, columns = np.flatnonzero(valid.any(axis=1)), np.flatnonzero(valid.any(axis=0))
     middle = ((rows[0] + rows[-1] + 1) / 2, (columns[0] + columns[-1] + 1) / 2)
     holes = np.pad(np.cumsum(np.cumsum(~valid, axis=0), axis=1), ((1, 0), (1, 0)))

@@ -89,7 +89,7 @@ class LensTransform:
         return InverseLensTransform(self)
 
     def scaled(self, srgb: npt.ArrayLike = 1.0, raw: npt.ArrayLike = 1.0) -> LensTransform:
-        """Return the same map between grids `srgb` and `raw` times as fine, a number or one for x and one for y."""
+        """Return the same map between grids finer by factors `srgb` and `raw` (scalar or (x, y))."""
         srgb, raw = np.asarray(srgb, float), np.asarray(raw, float)
         return replace(
             self,

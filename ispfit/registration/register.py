@@ -65,7 +65,7 @@ class Registration:
 
 
 class _NoMatchError(Exception):
-    """Registration cannot go on: the reason, the map so far, and the number of patches."""
+    """Registration failed: the reason, the map so far, and the number of patches."""
 
     def __init__(self, reason: str, transform: LensTransform, n_patches: int = 0) -> None:
         super().__init__(reason)

@@ -23,7 +23,7 @@ _MIN_SLOPE = 0.003  # luma per pixel; a weaker gradient counts as noise
 
 
 def search_similarity(raw: _Array, srgb: _Array, scales: Iterable[float]) -> LensTransform:
-    """Return the similarity under which the edges of `raw` lie best on those of `srgb`.
+    """Return the similarity under which the edges of `raw` align best with those of `srgb`.
 
     Orientation correlation: only the direction of the gradient counts, neither its strength nor the tone.
     A. J. Fitch et al., "Orientation Correlation", BMVC 2002.

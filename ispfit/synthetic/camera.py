@@ -159,7 +159,7 @@ class VirtualCamera:
         ----------
         pixels : float32 array of any shape, mosaic or RGB, before white balance.
         iso : ISO speed.
-        averaged : number of photosites of which each value is the mean, as in a picture made smaller.
+        averaged : number of photosites averaged into each value, as in a picture made smaller.
         """
         gain = iso / 100
         variance = np.float32(self.shot_noise * gain) * pixels + np.float32(self.read_noise**2 * gain)

@@ -157,7 +157,7 @@ class Distributed:
         reason = (str(error).splitlines() or ["no reason given"])[0]
         return TrainingError(
             f"rank {self.rank} of {self.world_size}: another process of this run has ended or cannot be reached "
-            f"({reason}); start it again in the same way to go on from the last checkpoint."
+            f"({reason}); repeat the command to resume from the last checkpoint."
         )
 
 

@@ -95,7 +95,7 @@ class TrainingRecord:
     steps : number of completed steps.
     best_step : the step whose weights were kept.
     seconds : wall time, over all resumptions.
-    stopped_early : whether training ended before `max_steps`: the validation PSNR had ceased to rise, or a callback
+    stopped_early : whether training ended before `max_steps`: the validation PSNR stopped improving, or a callback
         stopped it.
     history : one entry for each evaluation: the step, the mean training loss (MSE) since the last evaluation, and the
         validation PSNR in dB (None without validation pairs).

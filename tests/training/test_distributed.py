@@ -134,7 +134,7 @@ def test_a_rank_that_dies_ends_the_run_and_another_number_of_ranks_resumes_it(pa
     arguments = ["--backbone=mlp", "--direction=forward", "--max-steps=20", "--learning-rate=0.003", "--jobs=1"]
     error = fit(pairs, tmp_path / "broken.ispfit", *arguments, processes=2, script=script)
     assert "another process of this run has ended or cannot be reached" in error
-    assert "start it again in the same way to go on from the last checkpoint" in error
+    assert "repeat the command to resume from the last checkpoint" in error
     assert not (tmp_path / "broken.ispfit").exists()
     with safe_open(tmp_path / "broken.ispfit.checkpoint" / "forward.safetensors", "pt") as file:
         assert 3 <= json.loads(file.metadata()["checkpoint"])["step"] <= 6
