@@ -27,7 +27,7 @@ LENS, SCALE, IMAGE = -0.03, 0.9, (448, 640)
 
 
 def roll(folder: Path, camera: VirtualCamera, arguments: argparse.Namespace, lens: float, scale: float) -> Path:
-    """Pairs of a roll, by `ispfit pairs`; where the files are on one grid already it changes nothing but their size."""
+    """Write a roll and make its pairs; if its files are on one grid already, only their size changes."""
     options = {"image_size": IMAGE, "camera": camera, "lens": lens, "jpeg_scale": scale, "random_state": 0}
     make_camera_roll(folder / "card", arguments.shots, **options)
     started = time.monotonic()
@@ -82,10 +82,10 @@ def fit(X: list, Y: list, names: set[str], arguments: argparse.Namespace) -> ISP
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shots", type=int, default=30)
-    parser.add_argument("--steps", type=int, default=500)
-    parser.add_argument("--size", type=int, default=192)
-    parser.add_argument("--jobs", type=int)
+    parser.add_argument("--shots", type=int, default=30, help="Write this number of shots per roll.")
+    parser.add_argument("--steps", type=int, default=500, help="Train each direction for this number of steps.")
+    parser.add_argument("--size", type=int, default=192, help="Reduce the pairs to at most this side in pixels.")
+    parser.add_argument("--jobs", type=int, help="Make pairs in this number of processes; by default one per core.")
     arguments = parser.parse_args()
     lines = []
     for name, camera in CAMERAS.items():

@@ -35,12 +35,12 @@ def seconds(command: str, suffix: str, model: Path, roll: Path, output: Path, co
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shots", type=int, default=100)
-    parser.add_argument("--rounds", type=int, default=2, help="repetitions; medians are reported")
+    parser.add_argument("--shots", type=int, default=100, help="Write this number of shots.")
+    parser.add_argument("--rounds", type=int, default=2, help="Run each command this often and report medians.")
     parser.add_argument(
-        "--size", type=int, nargs=2, default=[768, 1024], help="height and width of the images in pixels"
+        "--size", type=int, nargs=2, default=[768, 1024], help="Set the height and width of the images in pixels."
     )
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, help="Write the figures to this file.")
     arguments = parser.parse_args()
     rows, result = [], {}
     with tempfile.TemporaryDirectory() as folder:

@@ -203,12 +203,12 @@ def rendering_text(found: dict[str, float]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--pairs", type=int, default=476)
-    parser.add_argument("--size", type=int, default=512)
-    parser.add_argument("--epochs", type=float, default=100)
-    parser.add_argument("--megapixels", type=float, default=24)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--device", default="auto", help="Compute on this device, such as cuda or cpu.")
+    parser.add_argument("--pairs", type=int, default=476, help="Make this number of pairs.")
+    parser.add_argument("--size", type=int, default=512, help="Set the side of the square pairs in pixels.")
+    parser.add_argument("--epochs", type=float, default=100, help="Train for this number of passes over the pairs.")
+    parser.add_argument("--megapixels", type=float, default=24, help="Render an image of this size.")
+    parser.add_argument("--json", type=Path, help="Write the figures to this file.")
     arguments = parser.parse_args()
     runtime = resolve_runtime(arguments.device)
     device = torch.cuda.get_device_name(runtime.device) if runtime.device.type == "cuda" else "no GPU"

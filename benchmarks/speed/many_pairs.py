@@ -48,12 +48,14 @@ def train(folder: Path, steps: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--counts", type=int, nargs="+", default=[100, 1000, 10000])
-    parser.add_argument("--steps", type=int, default=200)
     parser.add_argument(
-        "--rounds", type=int, default=3, help="processes for each number of pairs; medians are reported"
+        "--counts", type=int, nargs="+", default=[100, 1000, 10000], help="Train on each of these numbers of pairs."
     )
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--steps", type=int, default=200, help="Train for this number of steps.")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="Train in this number of processes per number of pairs; report medians."
+    )
+    parser.add_argument("--json", type=Path, help="Write the figures to this file.")
     parser.add_argument("--train", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.train:

@@ -103,8 +103,8 @@ def share_of_convolutions(step: Step) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--rounds", type=int, default=7, help="Time each step this often.")
+    parser.add_argument("--json", type=Path, help="Write the figures to this file.")
     parser.add_argument("--peak", choices=["ours", "naive"], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     images, ours = pairs(), network()

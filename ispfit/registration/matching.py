@@ -108,8 +108,7 @@ def refine(srgb: _Array, raw: _Array, valid: _Array, size: int, step: int) -> Ma
     Parameters
     ----------
     srgb, raw, size, step : as for `correlate`.
-    valid : bool (H, W), the known pixels of `raw`; patches with fewer than half of their pixels known are
-        left out.
+    valid : bool (H, W), the known pixels of `raw`; patches with fewer than half of their pixels known are left out.
     """
     rows, columns, corners = _layout(valid, size, step, 0.5)
     profile = np.hanning(size + 2)[1:-1].astype(np.float32)

@@ -18,7 +18,7 @@ _MIN_SLOPE = 1e-4  # of a curve, so that it can be inverted
 
 
 class MonotoneCurves(nn.Module):
-    """Three strictly increasing curves on [0, 1], piecewise linear between equally spaced nodes; initially the identity.
+    """Three strictly increasing curves on [0, 1], piecewise linear between evenly spaced nodes; initially the identity.
 
     Parameters
     ----------
