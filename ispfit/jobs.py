@@ -206,7 +206,10 @@ class _Caller:
 
 
 def _as_caller(caller: _Caller, work: Callable[[Item], Any], item: Item, threads: int) -> _Answer:
-    caller.adopt()
+    try:
+        caller.adopt()
+    except OSError as error:
+        return None, f"the working folder cannot be entered: {error}"
     return _guarded(work, item, threads)
 
 

@@ -72,12 +72,22 @@ def report_left_out(left_out: LeftOut, n_used: int) -> int:
 @contextmanager
 def warnings_as_notes() -> Iterator[LeftOut]:
     """Collect the pairs that are left out; print other warnings about inputs once each, without line numbers."""
-    from ispfit.errors import InputWarning, PairWarning, RejectionWarning
+    from ispfit.errors import InputWarning
 
     left_out = LeftOut()
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", InputWarning)
-        yield left_out
+    caught: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", InputWarning)
+            yield left_out
+    finally:
+        _sort_out(caught, left_out)
+
+
+def _sort_out(caught: Sequence[warnings.WarningMessage], left_out: LeftOut) -> None:
+    """Add warnings about pairs to `left_out`, print other warnings about inputs, and pass on the rest."""
+    from ispfit.errors import InputWarning, PairWarning, RejectionWarning
+
     notes = {}
     for warning in caught:
         if issubclass(warning.category, RejectionWarning):

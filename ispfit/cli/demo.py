@@ -50,9 +50,9 @@ def demo(output: Path, shots: int, steps: float, seed: int, as_json: bool) -> in
     started = time.monotonic()
     roll = output / "roll"
     click.echo(f"writing {shots} RAW and JPEG files to {roll}", err=True)
-    make_camera_roll(roll, shots, image_size=(512, 768), random_state=seed)
+    files = make_camera_roll(roll, shots, image_size=(512, 768), random_state=seed)
     with warnings_as_notes() as left_out:
-        X, Y = load_pairs(roll, size=_SIZE_PX)
+        X, Y = load_pairs([raw for raw, _ in files], size=_SIZE_PX)
     n_test = max(2, len(X) // 5)
     fit, test = (X[:-n_test], Y[:-n_test]), (X[-n_test:], Y[-n_test:])
     models = {name: _fit(name, *fit, max(1, round(_STEPS * steps)), seed) for name in _BACKBONES}
@@ -63,8 +63,8 @@ def demo(output: Path, shots: int, steps: float, seed: int, as_json: bool) -> in
     results = {"camera's files": roll} | _write_results(output, models["histpyramid"], *test)
     seconds = round(time.monotonic() - started)
     if as_json:
-        files = {what: str(path) for what, path in results.items()}
-        print_json({"unit": "dB", "psnr": values, "results": files, "seconds": seconds})
+        paths = {what: str(path) for what, path in results.items()}
+        print_json({"unit": "dB", "psnr": values, "results": paths, "seconds": seconds})
     else:
         _print_results(values, results, n_test, seconds)
     return report_left_out(left_out, len(X))

@@ -93,7 +93,8 @@ def fit(
     with joined_ranks() as processes:
         with processes.main_process_first():  # the first of each machine fills the cache for the others
             reading = {"size": size, "full_size": full_size, "no_register": no_register, "crop": crop}
-            data = _load(pairs, split, jobs=jobs or processes.n_cores(), **reading)
+            holds_out = parameters["validation_fraction"] > 0 and not family.build().has_closed_form
+            data = _load(pairs, split, holds_out, jobs=jobs or processes.n_cores(), **reading)
         if restart and processes.is_main:
             shutil.rmtree(checkpoint, ignore_errors=True)
         if processes.is_main and checkpoint.exists():
@@ -137,18 +138,22 @@ class _Data:
         return len(self.X) + (len(self.validation[0]) if self.validation else 0)
 
 
-def _load(pairs: tuple[Path, ...], split: str | None, **reading: Any) -> _Data:
+def _load(pairs: tuple[Path, ...], split: str | None, holds_out: bool, **reading: Any) -> _Data:
     """Load the pairs of `split`. Without `split`, leave out those for the test and set apart those for validation."""
     from ispfit.datasets import list_splits
+    from ispfit.errors import InputError
 
     splits = list_splits(pairs)
+    validates = holds_out and "validation" in splits and split in (None, "train")
     chosen: str | list[str] | None = split
     if split is None and splits:
-        chosen = [name for name in splits if name not in ("test", "validation")]
+        chosen = [name for name in splits if name != "test" and not (validates and name == "validation")]
+        if not chosen:
+            raise InputError(f"{pairs[0]}: no pairs are left to train on; its splits are {', '.join(splits)}.")
         if "test" in splits:
             click.echo(f"leaving out {_count(splits['test'], 'pair')} of the split 'test'", err=True)
     X, Y, left_out = load_for_command(pairs, chosen, **reading)
-    if "validation" not in splits or split not in (None, "train"):
+    if not validates:
         return _Data(X, Y, None, left_out)
     *validation, others = load_for_command(pairs, "validation", **reading)
     left_out = LeftOut(left_out.failed + others.failed, left_out.rejected + others.rejected)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from os import PathLike
@@ -20,7 +21,7 @@ from ispfit.io import read_raw, read_srgb
 from ispfit.jobs import run_jobs
 from ispfit.pairs.lookalikes import group_lookalikes
 from ispfit.pairs.match import match_files
-from ispfit.pairs.read import PairSettings, PreparedPair, in_memory, prepare_pair
+from ispfit.pairs.read import PairSettings, PreparedPair, cached_pair, in_memory, prepare_pair
 from ispfit.pairs.record import left_out
 from ispfit.pairs.table import PairRow, read_pairs_csv
 from ispfit.resize import Size, check_size
@@ -100,15 +101,24 @@ def load_pairs(
 def list_rows(paths: Paths) -> list[PairRow]:
     """List the pairs that `load_pairs` would load, without looking at the images."""
     if isinstance(paths, str | PathLike) or len(paths) == 1:
-        table = Path(_first(paths))
-        if table.suffix.lower() == ".csv" or (table / "pairs.csv").exists():
-            return read_pairs_csv(table)
+        if _is_table(_first(paths)):
+            return read_pairs_csv(_first(paths))
+    elif tables := [str(path) for path in paths if _is_table(path)]:
+        raise InputError(f"{tables[0]}: a table of pairs must be the only path, got {len(paths)} paths.")
     return [PairRow(raw.stem, raw, srgb, "", Shot(raw.stem), aligned=False) for raw, srgb in match_files(paths)]
 
 
 def list_splits(paths: Paths) -> dict[str, int]:
-    """List the splits of a table and how many pairs each has. RAW files and tables without splits have none."""
-    return dict(Counter(row.split for row in list_rows(paths) if row.split))
+    """List the splits of a table and how many pairs each has; pairs without a split are counted as "".
+
+    RAW files, and tables of which no pair has a split, have none.
+    """
+    splits = Counter(row.split for row in list_rows(paths))
+    return dict(splits) if any(splits) else {}
+
+
+def _is_table(path: str | PathLike[str]) -> bool:
+    return Path(path).suffix.lower() == ".csv" or (Path(path) / "pairs.csv").exists()
 
 
 def _first(paths: Paths) -> str | PathLike[str]:
@@ -130,6 +140,8 @@ def _prepare_rows(
     rows: Sequence[PairRow], settings: PairSettings, n_jobs: int | None
 ) -> tuple[dict[PairRow, _Pair], list[InputWarning]]:
     """Make the pairs of camera files, and collect the warnings."""
+    known = {row: pair for row in rows if (pair := _cached_row(row, settings)) is not None}
+    rows = [row for row in rows if row not in known]
     found = run_jobs(
         partial(_prepare_row, settings=settings),
         rows,
@@ -141,7 +153,7 @@ def _prepare_rows(
     failures = dict(zip(found.failed, found.failures, strict=True))
     problems: list[InputWarning] = [PairWarning(left_out(rows[i].name, text)) for i, text in failures.items()]
     good = [row for index, row in enumerate(rows) if index not in failures]
-    prepared = dict(zip(good, found.results, strict=True))
+    prepared = known | dict(zip(good, found.results, strict=True))
     notes = dict.fromkeys(note for pair in prepared.values() for note in pair.notes)
     rejected = {row: pair.record.reason for row, pair in prepared.items() if pair.record.reason}
     problems += [InputWarning(note) for note in notes]
@@ -153,6 +165,13 @@ def _prepare_row(row: PairRow, settings: PairSettings) -> PreparedPair:
     return prepare_pair((row.raw, row.srgb), settings)
 
 
+def _cached_row(row: PairRow, settings: PairSettings) -> PreparedPair | None:
+    """The pair if it is in the cache: to read it, no worker needs to be started."""
+    with suppress(FileError):
+        return cached_pair((row.raw, row.srgb), settings)
+    return None
+
+
 def _raw_of(row: PairRow) -> str:
     return str(row.raw)
 
@@ -160,7 +179,7 @@ def _raw_of(row: PairRow) -> str:
 def _with_shots(pairs: dict[PairRow, PreparedPair]) -> dict[PairRow, _Pair]:
     """The images of the pairs. Their shots know what the table says, and which of them are look-alikes."""
     groups = group_lookalikes([pair.record.signature for pair in pairs.values()])
-    first = {group: row.name for group, row in reversed(list(zip(groups, pairs, strict=True)))}
+    first = {group: str(row.raw) for group, row in reversed(list(zip(groups, pairs, strict=True)))}
     images: dict[PairRow, _Pair] = {}
     for (row, pair), group in zip(pairs.items(), groups, strict=True):
         alike = Shot(scene=first[group] if groups.count(group) > 1 else None)

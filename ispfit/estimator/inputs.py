@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
+from os import PathLike
+from pathlib import Path
 from typing import Any, TypeAlias
 
-from ispfit.errors import InputError
+from ispfit.errors import InputError, InputWarning
 from ispfit.estimator.decoded import cache_decoded
 from ispfit.images import Image, ImageList, check_images
-from ispfit.io import read_raw, read_srgb
+from ispfit.io import RAW_SUFFIXES, read_raw, read_srgb
 
 __all__ = ["check_pairs", "check_validation", "in_direction", "iterate_pairs"]
 
@@ -49,9 +52,21 @@ def iterate_pairs(X: Any, Y: Any) -> Iterator[tuple[Image, Image]]:
 def _check_lengths(X: Any, Y: Any) -> tuple[ImageList, ImageList]:
     raws = check_images(X, "X", cache_decoded(read_raw))
     srgbs = check_images(Y, "Y", cache_decoded(read_srgb))
+    _warn_of_camera_files(X)
     if len(raws) != len(srgbs):
         raise InputError(f"X and Y: expected one srgb for each raw, got {len(raws)} raws and {len(srgbs)} srgbs.")
     return raws, srgbs
+
+
+def _warn_of_camera_files(X: Any) -> None:
+    """Warn if X holds RAW files of a camera: their srgb may lie elsewhere, and nothing registers them here."""
+    paths = (path for path in X if isinstance(path, str | PathLike) and Path(path).suffix.lower() in RAW_SUFFIXES)
+    if (path := next(paths, None)) is not None:
+        message = (
+            f"X: {path} is a camera's RAW file, which is not registered with its srgb here; load pairs of camera files "
+            "by ispfit.datasets.load_pairs."
+        )
+        warnings.warn(message, InputWarning, stacklevel=4)
 
 
 def _check_shapes(index: int, raw: tuple[int, ...], srgb: tuple[int, ...]) -> None:

@@ -53,7 +53,7 @@ def appearance(srgb: FloatImage) -> list[int]:
 
     Parameters
     ----------
-    srgb : H x W x 3 in [0, 1]; at least 32 pixels high and wide.
+    srgb : H x W x 3 in [0, 1].
 
     Returns
     -------
@@ -62,6 +62,8 @@ def appearance(srgb: FloatImage) -> list[int]:
     step = max(1, min(srgb.shape[:2]) // (_SAMPLES_PER_PX * _THUMBNAIL_PX))
     linear = np.asarray(srgb_to_linear(np.asarray(srgb[::step, ::step], np.float32)), np.float32)
     light = linear.mean(axis=2, keepdims=True)
+    enlargement = -(-_THUMBNAIL_PX // min(light.shape[:2]))  # 1 unless the picture is smaller than a thumbnail
+    light = light.repeat(enlargement, axis=0).repeat(enlargement, axis=1)
     small = np.asarray(resize_area(np.repeat(light, 3, axis=2), _THUMBNAIL_PX))[..., 0]
     log = np.log(small + _DARK)
     detail = log - ndimage.gaussian_filter(log, _DETAIL_SIGMA_PX)

@@ -12,7 +12,9 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from ispfit._version import __version__
 from ispfit.cache import CachedImage, cache_entry, open_image, store_image
+from ispfit.codes import CODE_OF_ONE
 from ispfit.errors import FileError, InputError, InputWarning
 from ispfit.files import atomic_path, file_fingerprint
 from ispfit.images import Image, Shot
@@ -20,12 +22,20 @@ from ispfit.io import read_raw, read_srgb
 from ispfit.pairs.contact_sheet import read_tiles, tiles_of, write_tiles
 from ispfit.pairs.record import PairRecord, describe_pair
 from ispfit.registration import AlignedPair, Tolerances, align_pair
-from ispfit.resize import Size, check_size, resize_area
+from ispfit.resize import Size, check_size, reduce_image
 
-__all__ = ["PairSettings", "PreparedPair", "prepare_pair", "read_pair"]
+__all__ = [
+    "PairSettings",
+    "PreparedPair",
+    "cached_pair",
+    "in_memory",
+    "pair_key",
+    "prepare_pair",
+    "read_pair",
+]
 
 _FORMAT = 1  # of what the cache holds of a pair, and of how a pair is made
-_CODE_OF_ONE = np.float32(65535)
+_CODE_OF_ONE = np.float32(CODE_OF_ONE[np.dtype(np.uint16)])
 _TILE_SOURCE_PX = 512  # side of the images of a rejected pair on the contact sheet
 
 _Side: TypeAlias = Image | CachedImage
@@ -127,9 +137,30 @@ def prepare_pair(files: tuple[Path, Path], settings: PairSettings) -> PreparedPa
     FileError
         If one of the files cannot be read. A cache that cannot be used is a note of the pair.
     """
-    key = f"pair {_FORMAT} {file_fingerprint(files[0])} {file_fingerprint(files[1])} {settings}"
-    found = _from_cache(key, files[0].stem)
-    return found or _to_cache(key, _prepare(files, settings))
+    key = pair_key(files, settings)  # before the files are read: files that change meanwhile are another pair
+    return _from_cache(key, files[0].stem) or _to_cache(key, files[0].stem, _prepare(files, settings))
+
+
+def cached_pair(files: tuple[Path, Path], settings: PairSettings) -> PreparedPair | None:
+    """Return the pair if it is in the cache.
+
+    Raises
+    ------
+    FileError
+        If one of the files cannot be read.
+    """
+    return _from_cache(pair_key(files, settings), files[0].stem)
+
+
+def pair_key(files: tuple[Path, Path], settings: PairSettings) -> str:
+    """Return a text that changes with the files, the settings, and what this version of ispfit makes of them.
+
+    Raises
+    ------
+    FileError
+        If one of the files cannot be read.
+    """
+    return f"{__version__} {_FORMAT} {file_fingerprint(files[0])} {file_fingerprint(files[1])} {settings}"
 
 
 def _prepare(files: tuple[Path, Path], settings: PairSettings) -> PreparedPair:
@@ -140,6 +171,9 @@ def _prepare(files: tuple[Path, Path], settings: PairSettings) -> PreparedPair:
         pair = align_pair(raw, srgb, settings.size, settings.tolerances, register=settings.register)
         notes = [str(warning.message) for warning in caught if issubclass(warning.category, InputWarning)]
         record = describe_pair(files, raw, srgb, pair, notes)
+    for warning in caught:
+        if not issubclass(warning.category, InputWarning):
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     shot = _shot(files[0].stem, record)
     sides = (None, None) if pair.raw is None or pair.srgb is None else (_quantised(pair.raw), _quantised(pair.srgb))
     images = [None if side is None else Image(side, shot) for side in sides]
@@ -178,7 +212,8 @@ def _tiles(raw: Image, srgb: Image, pair: AlignedPair) -> list[npt.NDArray[np.ui
     after = [(pair.raw, pair.srgb)] if pair.raw is not None and pair.srgb is not None else []
     largest = (_TILE_SOURCE_PX, _TILE_SOURCE_PX) if pair.raw is None else pair.raw.shape[:2]
     shape = tuple(min(sides) for sides in zip(largest, raw.shape[:2], srgb.shape[:2], strict=True))
-    before = resize_area(raw, (shape[0], shape[1])), resize_area(srgb, (shape[0], shape[1]))
+    grid = (shape[0], shape[1])
+    before = reduce_image(raw, grid, linear=True), reduce_image(srgb, grid, linear=False)
     return tiles_of([before, *after])
 
 
@@ -189,12 +224,13 @@ def _from_cache(key: str, name: str) -> PreparedPair | None:
         record = PairRecord.from_json(json.loads(about.read_text(encoding="utf-8")))
         shot = _shot(name, record)
         images = [None if record.reason else open_image(file, shot) for file in _image_files(about)]
-        return PreparedPair(images[0], images[1], record, read_tiles(about.with_suffix(".png")), record.notes)
+        tiles = read_tiles(about.with_suffix(".png"))
+        return PreparedPair(images[0], images[1], record, tiles, record.notes) if tiles else None
     except (OSError, ValueError, TypeError, AttributeError):
         return None
 
 
-def _to_cache(key: str, pair: PreparedPair) -> PreparedPair:
+def _to_cache(key: str, name: str, pair: PreparedPair) -> PreparedPair:
     """Keep a pair, the record last: its presence marks complete files. If there is no cache, add a note to the pair."""
     try:
         about = cache_entry(key, ".json")
@@ -204,7 +240,7 @@ def _to_cache(key: str, pair: PreparedPair) -> PreparedPair:
         write_tiles(about.with_suffix(".png"), pair.tiles)
         with atomic_path(about) as temporary:
             temporary.write_text(json.dumps(asdict(pair.record)), encoding="utf-8")
-        return pair
+        return _from_cache(key, name) or pair  # whose images are mapped, not in memory
     except FileError as error:
         cause = error.__cause__
         reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(error).rstrip(".")

@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ispfit.files import atomic_path, file_fingerprint
+from ispfit.files import atomic_path
 from ispfit.images import Shot
 from ispfit.io import write_linear, write_srgb
 from ispfit.io.exif import read_exif
 from ispfit.pairs.contact_sheet import write_tiles
-from ispfit.pairs.read import PairSettings, in_memory, prepare_pair
+from ispfit.pairs.read import PairSettings, in_memory, pair_key, prepare_pair
 from ispfit.pairs.record import PairRecord, picture_style
 
 __all__ = ["Job", "ShotFilter", "load_record", "make_pair", "state_file"]
@@ -64,8 +64,8 @@ class Job:
     @property
     def key(self) -> str:
         """Changes with the files and the settings."""
-        about = (_FORMAT, *(file_fingerprint(path) for path in self.files), asdict(self.settings))
-        return hashlib.sha256(repr(about).encode(errors="surrogateescape")).hexdigest()
+        text = f"{_FORMAT} {pair_key(self.files, self.settings)}"
+        return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
 
 def state_file(output: Path, name: str, suffix: str = ".json") -> Path:
@@ -93,6 +93,7 @@ def make_pair(job: Job, shots: ShotFilter) -> PairRecord | None:
     camera = Shot(make=exif.make, model=exif.model).camera
     if camera and not shots.takes(camera, picture_style(job.files) if shots.style else None):
         return None
+    key = job.key  # of the files before they are read
     pair = prepare_pair(job.files, job.settings)
     record = replace(pair.record, notes=pair.notes)
     try:
@@ -100,15 +101,15 @@ def make_pair(job: Job, shots: ShotFilter) -> PairRecord | None:
             write_linear(job.output / job.images["raw"], in_memory(pair.raw))
             write_srgb(job.output / job.images["srgb"], in_memory(pair.srgb))
         write_tiles(state_file(job.output, job.name, ".png"), pair.tiles)
-        _write_state(job, record)
+        _write_state(job, key, record)
     except OSError:
         _remove_images(job)  # half a pair must not stay
         raise
     return record
 
 
-def _write_state(job: Job, record: PairRecord) -> None:
-    state: dict[str, Any] = {"key": job.key, "record": asdict(record)}
+def _write_state(job: Job, key: str, record: PairRecord) -> None:
+    state: dict[str, Any] = {"key": key, "record": asdict(record)}
     with atomic_path(state_file(job.output, job.name)) as temporary:
         temporary.write_text(json.dumps(state), encoding="utf-8")
 

@@ -171,5 +171,5 @@ def _uncertainty_reason(residual: float, max_residual: float) -> str:
         return ""
     return (
         f"too uncertain: the expected error is {residual:.3g} px at working size, more than {max_residual:g}; "
-        "if the picture is right but lacks detail, raise max_residual"
+        "if the picture is right but lacks detail, allow a larger residual or do not register"
     )

@@ -350,3 +350,28 @@ def test_a_run_that_goes_on_says_from_where(run: Any, pairs: Path, tmp_path: Pat
     ).fit(*ispfit.datasets.load_pairs(pairs, lazy=True), checkpoint=f"{model}.checkpoint")
     assert f"Resuming from {model}.checkpoint" in run(*options).err
     assert "Resuming from" not in run(*options, "--restart").err
+
+
+def test_fit_uses_the_splits_of_a_table(run: Any, pairs: Path, tmp_path: Path) -> None:
+    rows = [line.split(",") for line in (pairs / "pairs.csv").read_text().splitlines()]
+    splits = ["split", "train", "validation", "", "test"]
+    table = tmp_path / "pairs.csv"
+    text = [
+        ",".join([row[0], str(pairs / row[1]), str(pairs / row[2]), split])
+        for row, split in zip(rows, splits, strict=True)
+    ]
+    table.write_text("\n".join([f"name,raw,srgb,{splits[0]}", *text[1:]]))
+    arguments = ["fit", table, "-o", tmp_path / "m.ispfit", "--overwrite", "--json", *QUICK]
+
+    def counts(*more: str) -> tuple[int, int]:
+        record = run(*arguments, *more).json["records"]["forward"]
+        return record["n_train"], record["n_validation"]
+
+    assert counts() == (2, 1)  # a pair without a split is trained on
+    assert counts("--split", "train") == (1, 1)
+    assert counts("--validation-fraction", "0") == (3, 0)
+    assert counts("--backbone", "curve") == (3, 0)  # has no early stopping
+    table.write_text("\n".join([f"name,raw,srgb,{splits[0]}", text[4]]))
+    stopped = run(*arguments)
+    assert stopped.code == 2
+    assert "no pairs are left to train on; its splits are test" in stopped.err

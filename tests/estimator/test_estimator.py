@@ -298,7 +298,5 @@ def test_validation_pairs_that_are_none_are_named() -> None:
     X, Y = toy_pairs(2)
     with pytest.raises(InputError, match=r"^validation: expected a tuple \(X, Y\) of raws and srgbs, got ndarray"):
         quick().fit(X, Y, validation=np.zeros(3))
-    with pytest.raises(
-        InputError, match=r"^validation: X and Y: expected one srgb for each raw, got 2"
-    ):
+    with pytest.raises(InputError, match=r"^validation: X and Y: expected one srgb for each raw, got 2"):
         quick().fit(X, Y, validation=(X, Y[:1]))

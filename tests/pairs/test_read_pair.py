@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ispfit import ISPModel
+from ispfit.cache import CachedImage
 from ispfit.cli import main
 from ispfit.datasets import list_splits, load_pairs, make_camera_roll
 from ispfit.errors import FileError, InputError, InputWarning, RejectionWarning
@@ -195,7 +197,52 @@ def test_look_alikes_in_a_folder_are_known_as_such(roll: Path, tmp_path: Path) -
         warnings.simplefilter("error")
         X, _ = load_pairs(tmp_path, size=SIZE, lazy=True)
     assert {image.shot.name: image.shot.scene for image in X} == {
-        "VirtualA_0001": "copy",
+        "VirtualA_0001": str(tmp_path / "copy.dng"),
         "VirtualA_0002": None,
-        "copy": "copy",
+        "copy": str(tmp_path / "copy.dng"),
     }
+
+
+def test_lazy_pairs_are_mapped_from_the_first_time_on(
+    roll: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ISPFIT_CACHE", str(tmp_path / "cache"))
+    for _ in range(2):
+        X, Y = load_pairs(roll, lazy=True, size=SIZE)
+        assert all(isinstance(image, CachedImage) for image in [*X, *Y])
+
+
+def test_a_pair_in_the_cache_starts_no_worker(roll: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load_pairs(roll, size=SIZE)
+    monkeypatch.setattr("ispfit.jobs.ProcessPoolExecutor", None)
+    monkeypatch.setattr("ispfit.jobs._idle", {})
+    assert len(load_pairs(roll, size=SIZE)[0]) == 2
+
+
+def test_a_lost_picture_of_the_contact_sheet_is_made_again(files: Any, tmp_path: Path) -> None:
+    read_pair(*files, SIZE)
+    for tiles in (tmp_path / "cache").glob("*.png"):
+        tiles.unlink()
+    report = make_pairs(files[0], tmp_path / "pairs", size=SIZE, n_jobs=1)
+    assert len(report.pairs) == 1
+    assert (tmp_path / "pairs" / "contact.png").exists()
+
+
+def test_a_table_among_other_paths_is_refused(roll: Path, tmp_path: Path) -> None:
+    write_pairs_csv(tmp_path / "pairs.csv", [{"name": "a", "raw": "a.tif", "srgb": "a.png"}])
+    with pytest.raises(InputError, match="a table of pairs must be the only path, got 2 paths"):
+        load_pairs([roll, tmp_path])
+
+
+def test_a_small_picture_becomes_a_pair_if_it_is_not_registered(tmp_path: Path) -> None:
+    [files] = make_camera_roll(tmp_path, 1, image_size=(24, 40), random_state=0)
+    assert read_pair(*files, 16, register=False)[0].shape == (16, 16, 3)
+    with pytest.raises(InputError, match="not registered: too small"):
+        read_pair(*files, 16)
+
+
+def test_fitting_camera_files_directly_warns_that_nothing_registers_them(files: Any) -> None:
+    with pytest.warns(
+        InputWarning, match=r"VirtualA_0001\.dng is a camera's RAW file, which is not registered with its"
+    ):
+        ISPModel("curve", direction="forward").fit([files[0]], [files[1]])
