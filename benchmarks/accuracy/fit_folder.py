@@ -20,7 +20,18 @@ from pathlib import Path
 from ispfit.datasets import make_camera_roll
 
 IMAGE = (512, 768)
-TRAINING = "--learning-rate 3e-3 --set channels=32 --batch-size 8 --windows-per-image 4 --validation-fraction 0".split()
+TRAINING = [
+    "--learning-rate",
+    "3e-3",
+    "--set",
+    "channels=32",
+    "--batch-size",
+    "8",
+    "--windows-per-image",
+    "4",
+    "--validation-fraction",
+    "0",
+]
 
 
 def ispfit(*arguments: str | Path) -> str:
