@@ -129,12 +129,16 @@ def ablation(
     n_seeds: int,
     n_samples: int,
     image_size: int,
+    no_register: bool,
     device: str,
     jobs: int,
     channels: int,
     **parameters: Any,
 ) -> int:
-    pair_sets = [prepare_pair_set(camera, output / "data", n_samples, image_size) for camera in cameras]
+    folder = output / "data"
+    pair_sets = [
+        prepare_pair_set(camera, folder, n_samples, image_size, register=not no_register) for camera in cameras
+    ]
     budget = Budget(parameters, seconds)
     runs = plan_runs(distinct_names(pair_sets), variants(channels), budget, n_seeds=n_seeds, device=device)
     results, failures = run_all(runs, output / "runs", n_jobs=jobs)

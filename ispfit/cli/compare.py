@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from ispfit.cli.options import (
     jobs_option,
     json_option,
     known_settings,
+    no_register_option,
     parse_settings,
     training_options,
 )
@@ -103,8 +105,9 @@ def comparison_options(**training: Any) -> Decorator:
             show_default=True,
             help="Set the side of the square images of a synthetic dataset.",
         ),
+        no_register_option,
         device_options,
-        jobs_option("Execute N runs at once. They share the cores.", default=1),
+        jobs_option("Number of simultaneous runs, which share the cores.", default=1),
     )
 
 
@@ -116,8 +119,8 @@ def comparison_options(**training: Any) -> Decorator:
 def compare(cameras: tuple[str, ...], backbones: str, settings: tuple[str, ...], **options: Any) -> int:
     """Fit backbones to CAMERAS in both directions with one budget, and test them on whole images.
 
-    A camera is a folder of `ispfit pairs`, a pairs.csv, a folder of RAW files, or the name of a dataset such as
-    virtual-a. Pairs of the split "test" are tested with; without such a split, one pair in five. OUTPUT gets
+    CAMERAS are pair sets: a folder of `ispfit pairs`, a pairs.csv, a folder of RAW files, or the name of a dataset such
+    as virtual-a. Pairs of the split "test" are the test pairs; without such a split, one pair in five is. OUTPUT gets
     comparison.csv, comparison.md and comparison.png. A stopped comparison resumes; runs whose pairs, parameters or code
     have changed are repeated.
 
@@ -139,6 +142,7 @@ def compare_cameras(
     n_seeds: int,
     n_samples: int,
     image_size: int,
+    no_register: bool,
     device: str,
     jobs: int,
     as_json: bool,
@@ -163,7 +167,14 @@ def compare_cameras(
     reference = _known_reference(reference, list(backbones))
     budgets = _budgets(Budget(parameters, seconds), backbones, rates)
     resolve_runtime(device, parameters["precision"])
-    pair_sets = distinct_names([prepare_pair_set(camera, output / "data", n_samples, image_size) for camera in cameras])
+    prepare = partial(
+        prepare_pair_set,
+        folder=output / "data",
+        n_samples=n_samples,
+        image_size=image_size,
+        register=not no_register,
+    )
+    pair_sets = distinct_names([prepare(camera) for camera in cameras])
     left_out, n_pairs = _load_all(pair_sets)
     runs = plan_runs(pair_sets, backbones, budgets, n_seeds=n_seeds, device=device)
     results, failures = run_all(runs, output / "runs", n_jobs=jobs)

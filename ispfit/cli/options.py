@@ -19,6 +19,7 @@ __all__ = [
     "jobs_option",
     "json_option",
     "known_settings",
+    "no_register_option",
     "parse_settings",
     "reading_options",
     "size_options",
@@ -134,6 +135,13 @@ device_options = combine(
 )
 """Adds ``--device`` and ``--precision``."""
 
+no_register_option = click.option(
+    "--no-register",
+    is_flag=True,
+    help="Assume that RAW and JPEG show the same field of view; do not register them.",
+)
+"""Adds ``--no-register``."""
+
 size_options = combine(
     click.option(
         "--size",
@@ -141,15 +149,11 @@ size_options = combine(
         default=512,
         show_default=True,
         metavar="N",
-        help="Reduce pairs of RAW files to at most N pixels on each side by area averaging and a centred crop. "
-        "Pairs of a pairs.csv keep their size.",
+        help="Reduce each pair that is made from a RAW file to at most N pixels on each side, by area averaging and "
+        "a centred crop.",
     ),
     click.option("--full-size", is_flag=True, help="Keep the full size of pairs of RAW files; ignore --size."),
-    click.option(
-        "--no-register",
-        is_flag=True,
-        help="Take RAW and JPEG to show the same field of view; do not register them.",
-    ),
+    no_register_option,
 )
 """Adds ``--size``, ``--full-size`` and ``--no-register``: how RAW files become pairs."""
 

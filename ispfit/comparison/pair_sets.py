@@ -1,4 +1,4 @@
-"""Pair sets: pairs to fit with and pairs to test with, in files that every process can read."""
+"""Pair sets: training pairs and test pairs, in files that every process can read."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _SUPPLIED = frozenset({"n_samples", "image_size", "random_state"})  # loader arg
 
 @dataclass(frozen=True)
 class PairSet:
-    """The pairs of one camera, shared out into pairs to fit with and pairs to test with.
+    """The pairs of one camera, divided into training pairs and test pairs.
 
     Parameters
     ----------
@@ -43,38 +43,41 @@ class PairSet:
         Name of the camera in tables.
     path : Path
         A folder or a ``pairs.csv`` that `ispfit.datasets.load_pairs` reads.
+    register : bool
+        `register` of `ispfit.datasets.load_pairs`.
     """
 
     name: str
     path: Path
+    register: bool = True
 
     def load(self) -> tuple[Pairs, Pairs]:
-        """Return the pairs to fit with and the pairs to test with.
+        """Return the training pairs and the test pairs.
 
-        Pairs of the split "test" are tested with; pairs of all other splits, "validation" among them, are fitted with.
-        If the table has no split "test", a fifth of the pairs is tested with, the same pairs each time; look-alike
-        shots (of one ``scene`` of the table) stay together.
+        The test pairs are those of the split "test"; pairs of all other splits, "validation" among them, are training
+        pairs. If the table has no split "test", a fifth of the pairs are test pairs, the same pairs each time;
+        look-alike shots (of one ``scene`` of the table) stay together.
 
         Raises
         ------
         InputError
-            If there are no pairs to fit with, or none to test with.
+            If there are no training pairs or no test pairs.
         """
-        X, Y = load_pairs(self.path, lazy=True)
+        X, Y = load_pairs(self.path, lazy=True, register=self.register)
         splits = self._splits(X)
         test = [index for index, split in enumerate(splits) if split == "test"]
         fit = [index for index, split in enumerate(splits) if split != "test"]
         if not test or not fit:
             raise InputError(
-                f"{self.path}: expected pairs to fit with and pairs to test with, of two scenes at least; got "
-                f"{len(fit)} to fit with and {len(test)} to test with."
+                f"{self.path}: expected training pairs and test pairs, from at least two groups of look-alikes; got "
+                f"{len(fit)} training pairs and {len(test)} test pairs."
             )
         return ([X[i] for i in fit], [Y[i] for i in fit]), ([X[i] for i in test], [Y[i] for i in test])
 
     @property
     def fingerprint(self) -> str:
-        """A digest that changes if a file of a pair, the table or the split changes."""
-        return _fingerprint(self.path)
+        """A digest that changes if a file of a pair, the table, the split or the registration changes."""
+        return _fingerprint(self.path, self.register)
 
     @staticmethod
     def names(images: list[Any]) -> list[str]:
@@ -93,11 +96,12 @@ class PairSet:
 
 
 @lru_cache(maxsize=64)
-def _fingerprint(path: Path) -> str:
+def _fingerprint(path: Path, register: bool) -> str:
     digest = hashlib.sha256()
     for row in list_rows(path):
         about = [row.name, row.split, str(row.shot.scene)]
         about += [file_fingerprint(file) if file.exists() else f"{file} is missing" for file in (row.raw, row.srgb)]
+        about += [] if row.aligned or register else ["not registered"]
         digest.update("\n".join(about).encode())
     return digest.hexdigest()
 
@@ -118,7 +122,9 @@ def distinct_names(pair_sets: Sequence[PairSet]) -> list[PairSet]:
     ]
 
 
-def prepare_pair_set(source: str, folder: Path, n_samples: int = 60, image_size: int = 192) -> PairSet:
+def prepare_pair_set(
+    source: str, folder: Path, n_samples: int = 60, image_size: int = 192, *, register: bool = True
+) -> PairSet:
     """Return the pair set of a folder or of a dataset; the pairs of a dataset are written to `folder` once.
 
     Parameters
@@ -131,6 +137,8 @@ def prepare_pair_set(source: str, folder: Path, n_samples: int = 60, image_size:
         Number of pairs of a synthetic dataset.
     image_size : int
         Side of its square images in pixels.
+    register : bool
+        False does not register RAW files and pictures, see `ispfit.datasets.load_pairs`.
 
     Raises
     ------
@@ -139,7 +147,7 @@ def prepare_pair_set(source: str, folder: Path, n_samples: int = 60, image_size:
     """
     path = Path(source)
     if path.exists():
-        return PairSet((path.parent if path.suffix == ".csv" else path).resolve().name, path)
+        return PairSet((path.parent if path.suffix == ".csv" else path).resolve().name, path, register)
     known = [name for name in list_datasets() if not _required_arguments(name)]
     if source not in known:
         hint = did_you_mean(source, known)

@@ -56,7 +56,7 @@ def markdown(comparison: Comparison) -> str:
     parts = []
     for camera in comparison.cameras:
         first = comparison.results_of(camera)[0]
-        parts.append(f"## {camera}\n\n{first.n_fit} pairs to fit with, {len(first.shots)} to test with. PSNR in dB.\n")
+        parts.append(f"## {camera}\n\n{first.n_fit} training pairs, {len(first.shots)} test pairs. PSNR in dB.\n")
         for direction in DIRECTIONS:
             header, rows = comparison_table(comparison, camera, direction)
             lines = [header, ["---"] * len(header), *rows]

@@ -29,7 +29,7 @@ class RunResult:
     seed : int
         Random state of the estimator.
     n_fit : int
-        Number of pairs to fit with.
+        Number of training pairs.
     seconds : float
         Training time of both directions together, in seconds.
     weights : int

@@ -41,7 +41,7 @@ class Run:
     Parameters
     ----------
     pair_set : PairSet
-        The pairs to fit and to test with.
+        The training and test pairs.
     backbone : Backbone
         The backbone to fit in both directions.
     seed : int

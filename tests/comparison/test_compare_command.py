@@ -12,6 +12,7 @@ from PIL import Image as PILImage
 
 from ispfit.cli import main
 from ispfit.comparison import PairSet
+from ispfit.datasets import make_camera_roll
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,6 +41,21 @@ def test_the_command_writes_tables_and_a_picture(
     ]
     assert [entry["budget"]["learning_rate"] for entry in found["results"]] == [0.01, 0.002]
     assert [entry["budget"]["validation_fraction"] for entry in found["results"]] == [0, 0]
+
+
+def test_raw_files_are_compared_without_registration_on_request(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_camera_roll(tmp_path / "roll", 3, image_size=(64, 96), random_state=0)  # too small to be registered
+    command = ["compare", str(tmp_path / "roll"), "-o", str(tmp_path / "out"), "--backbones", "curve", "--json"]
+    with pytest.raises(SystemExit) as stop:
+        main([*command, "--no-register"])
+    assert stop.value.code == 0
+    [forward_and_inverse] = json.loads(capsys.readouterr().out)["results"]
+    assert forward_and_inverse["n_fit"] == 2
+    with pytest.raises(SystemExit):
+        main(command)
+    assert "none of its 3 pairs can be used" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,16 @@
-"""Pair sets: which pairs are tested with, where they come from, and when they are others."""
+"""Pair sets: which are the test pairs, where the pairs come from, and when they are others."""
 
 from __future__ import annotations
 
 import csv
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ispfit.comparison import PairSet, distinct_names, pair_sets, prepare_pair_set
-from ispfit.datasets import load_pairs
+from ispfit.datasets import load_pairs, make_camera_roll
 from ispfit.errors import InputError
 from ispfit.pairs.table import write_pairs_csv
 
@@ -29,7 +30,7 @@ def with_columns(pair_set: PairSet, folder: Path, n_pairs: int, **columns: list[
     return PairSet("other", folder)
 
 
-def test_one_scene_in_five_of_a_synthetic_dataset_is_tested_with(pair_set: PairSet) -> None:
+def test_one_scene_in_five_of_a_synthetic_dataset_is_a_test_scene(pair_set: PairSet) -> None:
     fit, test = pair_set.load()
     assert PairSet.names(test[0]) == ["0000", "0005"]
     assert PairSet.names(fit[0]) == [f"{index:04d}" for index in (1, 2, 3, 4, 6, 7, 8, 9)]
@@ -46,7 +47,7 @@ def test_the_split_of_a_table_is_kept(shared_data: Path) -> None:
     assert {image.shot.name for image in test[0]} == expected
 
 
-def test_pairs_to_validate_with_are_fitted_with(pair_set: PairSet, tmp_path: Path) -> None:
+def test_validation_pairs_are_training_pairs(pair_set: PairSet, tmp_path: Path) -> None:
     other = with_columns(pair_set, tmp_path / "pairs", 4, split=["train", "test", "validation", "test"])
     fit, test = other.load()
     assert (PairSet.names(fit[0]), PairSet.names(test[0])) == (["0000", "0002"], ["0001", "0003"])
@@ -63,7 +64,7 @@ def test_look_alikes_stay_together_in_a_table_without_a_split(pair_set: PairSet,
 
 
 def test_pairs_without_two_scenes_are_refused(pair_set: PairSet, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected pairs to fit with and pairs to test with, of two scenes at least"):
+    with pytest.raises(InputError, match="expected training pairs and test pairs, from at least two groups of look-alikes"):
         with_columns(pair_set, tmp_path / "pairs", 2, scene=["a", "a"]).load()
 
 
@@ -96,3 +97,15 @@ def test_the_fingerprint_changes_with_the_table(pair_set: PairSet, tmp_path: Pat
     (other.path / "pairs.csv").write_text("\n".join(lines[:-1]))
     pair_sets._fingerprint.cache_clear()
     assert other.fingerprint != before
+
+
+def test_raw_files_that_are_not_registered_are_another_pair_set(tmp_path: Path) -> None:
+    make_camera_roll(tmp_path / "roll", 2, image_size=(64, 96), random_state=0)  # too small to be registered
+    as_shot = prepare_pair_set(str(tmp_path / "roll"), tmp_path, register=False)
+    fit, test = as_shot.load()
+    assert (len(fit[0]), len(test[0])) == (1, 1)
+    assert replace(as_shot, register=True).fingerprint != as_shot.fingerprint
+
+
+def test_pairs_of_a_table_are_aligned_already(pair_set: PairSet) -> None:
+    assert replace(pair_set, register=False).fingerprint == pair_set.fingerprint
