@@ -84,7 +84,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shots", type=int, default=30, help="Write this number of shots per roll.")
     parser.add_argument("--steps", type=int, default=500, help="Train each direction for this number of steps.")
-    parser.add_argument("--size", type=int, default=192, help="Reduce the pairs to at most this number of pixels on each side.")
+    parser.add_argument("--size", type=int, default=192, help="Reduce the pairs to this number of pixels.")
     parser.add_argument("--jobs", type=int, help="Make pairs in this number of processes; by default one per core.")
     arguments = parser.parse_args()
     lines = []

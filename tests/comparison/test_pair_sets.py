@@ -64,7 +64,7 @@ def test_look_alikes_stay_together_in_a_table_without_a_split(pair_set: PairSet,
 
 
 def test_pairs_without_two_scenes_are_refused(pair_set: PairSet, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected training pairs and test pairs, from at least two groups of look-alikes"):
+    with pytest.raises(InputError, match="expected training pairs and test pairs, from at least two groups"):
         with_columns(pair_set, tmp_path / "pairs", 2, scene=["a", "a"]).load()
 
 
