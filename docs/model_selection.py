@@ -18,6 +18,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 from ispfit import ISPModel, inverse_psnr_scorer, psnr_scorer
 from ispfit.backbones.histpyramid import HistPyramid
 from ispfit.datasets import make_camera_roll
+from ispfit.directions import DIRECTIONS
 from ispfit.pairs import match_files, read_pair
 
 SHOTS, SIDE, STEPS = 60, 256, 150
@@ -57,7 +58,7 @@ def write_table(results: dict, path: Path) -> list[dict]:
     rows = []
     for index, parameters in enumerate(results["params"]):
         row = dict(parameters)
-        for name in ("forward", "inverse"):
+        for name in DIRECTIONS:
             row[name] = round(float(results[f"mean_test_{name}"][index]), 2)
             row[f"{name}_error"] = round(float(results[f"std_test_{name}"][index]) / 3**0.5, 2)
         rows.append(row)
@@ -71,7 +72,7 @@ def write_table(results: dict, path: Path) -> list[dict]:
 def draw(rows: list[dict], path: Path) -> None:
     """Plot PSNR over the number of bins: one line per learning rate, one panel per direction."""
     figure, panels = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
-    for panel, (name, title) in zip(panels, {"forward": "raw to sRGB", "inverse": "sRGB to raw"}.items(), strict=True):
+    for panel, (name, title) in zip(panels, DIRECTIONS.items(), strict=True):
         for rate in sorted({row["learning_rate"] for row in rows}):
             line = [row for row in rows if row["learning_rate"] == rate]
             bins = [row["backbone__bins"] for row in line]

@@ -13,7 +13,15 @@ from ispfit.errors import BackboneError, InputError
 from ispfit.images import FloatImage
 from ispfit.runtime import Runtime, keep_freed_memory
 
-__all__ = ["check_rendered", "check_rendered_samples", "cut_windows", "describe_image", "reflect", "render_image"]
+__all__ = [
+    "check_rendered",
+    "check_rendered_samples",
+    "cut_windows",
+    "describe_image",
+    "reflect",
+    "render_image",
+    "round_up",
+]
 
 _TILE_SIDE_PX = {"cpu": 192, "cuda": 1024}  # small enough for a CPU's cache: 384 takes a CPU half as long again
 _MIN_TILE_SIDE_HALOS = 6  # else most of the pixels computed are halo
@@ -160,16 +168,17 @@ def _to_tensor(image: FloatImage, runtime: Runtime) -> Tensor:
 
 def _tiles(height: int, width: int, tile: int, stride: int, runtime: Runtime) -> Iterator[tuple[int, int, Window]]:
     """Yield top, left and window of tiles that cover the image; the last ones may reach past its edge."""
-    side = _round_up(max(1, tile), stride)
+    side = round_up(max(1, tile), stride)
     image_height, image_width = _int64(height, runtime), _int64(width, runtime)
     for top in range(0, height, side):
         for left in range(0, width, side):
-            h, w = min(side, _round_up(height - top, stride)), min(side, _round_up(width - left, stride))
+            h, w = min(side, round_up(height - top, stride)), min(side, round_up(width - left, stride))
             corner = _int64(top, runtime), _int64(left, runtime)
             yield top, left, Window(*corner, h, w, image_height, image_width)
 
 
-def _round_up(size: int, stride: int) -> int:
+def round_up(size: int, stride: int) -> int:
+    """Return the smallest multiple of `stride` that is at least `size`."""
     return -(-size // stride) * stride
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from ispfit.codes import CODE_OF_ONE
 from ispfit.color import linear_to_srgb, srgb_to_linear
 from ispfit.errors import InputError
 from ispfit.images import Image
@@ -17,7 +18,7 @@ __all__ = ["Size", "check_size", "crop_fraction", "reduce_image", "resize_area"]
 
 Size = int | tuple[int, int]
 
-_LAST_CODE = 65535
+_CODE_OF_ONE = CODE_OF_ONE[np.dtype(np.uint16)]
 
 
 def resize_area(image: npt.NDArray[np.float32], size: Size) -> Image:
@@ -84,7 +85,7 @@ def reduce_image(image: Image, size: Size | None, *, linear: bool) -> Image:
         return Image(np.ascontiguousarray(image), image.shot)
     if linear:
         return resize_area(image, shape)
-    codes = np.rint(np.asarray(image) * _LAST_CODE).astype(np.uint16)
+    codes = np.rint(np.asarray(image) * _CODE_OF_ONE).astype(np.uint16)
     reduced = resize_area(_linear_of_codes()[codes], shape)
     return Image(np.asarray(linear_to_srgb(np.asarray(reduced)), np.float32), image.shot)
 
@@ -92,7 +93,7 @@ def reduce_image(image: Image, size: Size | None, *, linear: bool) -> Image:
 @lru_cache(maxsize=1)
 def _linear_of_codes() -> npt.NDArray[np.float32]:
     """Linear light of each 16-bit sRGB code; a look-up is ten times as fast as the formula."""
-    return np.asarray(srgb_to_linear(np.arange(_LAST_CODE + 1) / _LAST_CODE), np.float32)
+    return np.asarray(srgb_to_linear(np.arange(_CODE_OF_ONE + 1) / _CODE_OF_ONE), np.float32)
 
 
 def crop_fraction(image: Image, box: Sequence[float]) -> Image:

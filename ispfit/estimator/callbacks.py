@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import copy, deepcopy
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from sklearn.callback import CallbackSupportMixin
 from torch import Tensor
 
 from ispfit.backbone import Network
+from ispfit.estimator.fitted import FittedNetworks
 from ispfit.images import ImageList
 from ispfit.training import TrainingRecord
-
-if TYPE_CHECKING:
-    from ispfit.estimator.model import ISPModel
 
 __all__ = ["DirectionTask", "Task"]
 
@@ -37,7 +36,7 @@ class Task:
         context.call_on_fit_task_begin(**arguments)
 
     @classmethod
-    def of_fit(cls, model: ISPModel, raws: ImageList, srgbs: ImageList, n_directions: int) -> Task:
+    def of_fit(cls, model: CallbackSupportMixin, raws: ImageList, srgbs: ImageList, n_directions: int) -> Task:
         """Begin the task of a whole fit."""
         context = model._init_callback_context(max_subtasks=n_directions)
         return cls(context, {"estimator": model, "X": raws, "y": srgbs})
@@ -46,7 +45,7 @@ class Task:
         """Begin a task within this one."""
         return Task(self._context.subcontext(task_name=name, max_subtasks=n_subtasks), self._arguments)
 
-    def end(self, fitted: Callable[[], ISPModel] | None = None) -> bool:
+    def end(self, fitted: Callable[[], FittedNetworks] | None = None) -> bool:
         """End the task and return whether a callback asks to stop its parent.
 
         Parameters
@@ -72,7 +71,7 @@ class DirectionTask:
 
     _interval: Task
 
-    def __init__(self, fit: Task, direction: str, network: Network, n_evaluations: int, model: ISPModel) -> None:
+    def __init__(self, fit: Task, direction: str, network: Network, n_evaluations: int, model: FittedNetworks) -> None:
         self._direction, self._network, self._n_evaluations, self._model = direction, network, n_evaluations, model
         self._task = fit.subtask(direction, n_evaluations)
         if n_evaluations:
@@ -85,7 +84,7 @@ class DirectionTask:
             self._interval = self._task.subtask("evaluation")
         return stop
 
-    def _fitted(self, record: TrainingRecord, best: dict[str, Tensor]) -> ISPModel:
+    def _fitted(self, record: TrainingRecord, best: dict[str, Tensor]) -> FittedNetworks:
         """Return the model as if training ended now."""
         model, network = copy(self._model), deepcopy(self._network)
         network.load_state_dict(best)

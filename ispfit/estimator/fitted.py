@@ -47,7 +47,7 @@ class FittedNetworks(TransformerMixin):
         records: dict[str, TrainingRecord],
         camera: str | None = None,
     ) -> Self:
-        """Assign the fitted attributes, as at the end of `fit`.
+        """Assign the fitted attributes, as `fit` does: for readers of foreign formats, such as `ispfit.formats`.
 
         Parameters
         ----------

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 
+from ispfit.codes import CODE_OF_ONE
 from ispfit.errors import FileError
 from ispfit.images import Image, Shot
 from ispfit.io.exif import read_exif
@@ -48,7 +49,7 @@ def read_linear_tiff(source: Path) -> Image:
     shot = Shot(name=source.stem, make=exif.make, model=exif.model)
     pixels, _ = _read_first_page(source)
     if pixels.dtype == np.uint16:
-        return Image(pixels.astype(np.float32) / np.float32(65535), shot)
+        return Image(pixels.astype(np.float32) / np.float32(CODE_OF_ONE[pixels.dtype]), shot)
     if pixels.dtype.kind != "f":
         raise FileError(
             f"{source}: expected a linear TIFF of 16-bit integers or floats, got {pixels.dtype}; "

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import tifffile
 from PIL.PngImagePlugin import PngInfo
 
+from ispfit.codes import CODE_OF_ONE
 from ispfit.errors import InputError
 from ispfit.files import atomic_path
 from ispfit.images import Shot, check_image
@@ -44,7 +45,7 @@ def write_linear(
     """
     final = _check_suffix(path, TIFF_SUFFIXES)
     if dtype == "uint16":
-        pixels = np.round(np.clip(check_image(image, "image"), 0, 1) * 65535).astype(np.uint16)
+        pixels = _codes(image, np.uint16)
     elif dtype == "float32":
         pixels = np.asarray(image, np.float32)
         check_image(np.clip(pixels, 0, 1), "image")
@@ -87,14 +88,19 @@ def write_srgb(path: str | os.PathLike[str], image: npt.NDArray[np.floating], *,
     final = _check_suffix(path, _JPEG_SUFFIXES | {".png"})
     if quality not in range(1, 101):
         raise InputError(f"quality: expected an integer from 1 to 100, got {quality!r}.")
-    codes = np.round(np.clip(check_image(image, "image"), 0, 1) * 255).astype(np.uint8)
+    codes = _codes(image, np.uint8)
     exif = make_exif(getattr(image, "shot", Shot()))
     options: dict[str, Any] = {"quality": quality, "subsampling": "4:4:4"}
     if final.suffix.lower() == ".png":
         options = {"pnginfo": PngInfo()}
         options["pnginfo"].add(b"sRGB", b"\0")
     with atomic_path(final) as temporary:
-        iio.imwrite(temporary, np.asarray(codes), plugin="pillow", exif=exif, **options)
+        iio.imwrite(temporary, codes, plugin="pillow", exif=exif, **options)
+
+
+def _codes(image: npt.NDArray[np.floating], dtype: type[np.unsignedinteger[Any]]) -> npt.NDArray[Any]:
+    scaled = np.clip(check_image(image, "image"), 0, 1) * CODE_OF_ONE[np.dtype(dtype)]
+    return np.asarray(np.round(scaled).astype(dtype))
 
 
 def _check_suffix(path: str | os.PathLike[str], suffixes: frozenset[str]) -> Path:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ispfit.backbone import Network, Scene, Window, pick_pixels
-from ispfit.rendering import cut_windows
+from ispfit.rendering import cut_windows, round_up
 from ispfit.splits import split_groups
 from ispfit.training.device_images import DeviceImages, decode
 from ispfit.training.plan import TrainingPlan
@@ -121,7 +121,7 @@ def gather(pairs: Pairs, draw: Draw, network: Network, size: int, device: torch.
     """
     inputs, targets = ([side[int(index)] for index in draw.images] for side in pairs)  # B images (H, W, 3) each
     image_sizes = np.array([image.shape[:2] for image in inputs])[:, None]  # (B, 1, 2): H, W
-    size = _round_up(min(size, int(image_sizes.max())), network.stride)  # windows are square: h = w = size
+    size = round_up(min(size, int(image_sizes.max())), network.stride)  # windows are square: h = w = size
     corners = _corners(draw.positions, image_sizes, size, network.stride)  # (B, W, 2): top, left
     geometry = np.concatenate([corners, np.broadcast_to(image_sizes, corners.shape)], 2)  # (B, W, 4)
     placed = _to_device(geometry, device)  # (B, W, 4) in one transfer
@@ -138,10 +138,6 @@ def gather(pairs: Pairs, draw: Draw, network: Network, size: int, device: torch.
     inside = np.minimum(image_sizes - corners, size)  # (B, W, 2): height, width of the part inside the image
     sample_index = _to_device(_sample_index(draw.samples, inside, size), device).flatten(0, 1)  # (N, S)
     return _keep_samples(batch, sample_index)
-
-
-def _round_up(size: int, stride: int) -> int:
-    return -(-size // stride) * stride
 
 
 def _corners(
