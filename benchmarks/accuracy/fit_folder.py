@@ -21,16 +21,8 @@ from ispfit.datasets import make_camera_roll
 
 IMAGE = (512, 768)
 TRAINING = [
-    "--learning-rate",
-    "3e-3",
-    "--set",
-    "channels=32",
-    "--batch-size",
-    "8",
-    "--windows-per-image",
-    "4",
-    "--validation-fraction",
-    "0",
+    *("--learning-rate", "3e-3", "--set", "channels=32", "--batch-size", "8"),
+    *("--windows-per-image", "4", "--validation-fraction", "0"),
 ]
 
 
