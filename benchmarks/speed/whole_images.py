@@ -128,7 +128,7 @@ def plot(result: dict[str, dict[str, dict[str, float]]], rate: float, path: Path
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3, help="Time this number of rounds, of large images one.")
+    parser.add_argument("--rounds", type=int, default=3, help="Time this number of rounds; large images get one.")
     parser.add_argument("--largest", type=float, default=45, help="Skip images of more than this many megapixels.")
     parser.add_argument("--json", type=Path, help="Write the figures to this file.")
     parser.add_argument("--plot", type=Path, help="Draw the times to this PNG file.")

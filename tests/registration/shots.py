@@ -1,4 +1,4 @@
-"""Shots whose two images lie on each other in a known way."""
+"""Shots whose two images are related by a known map."""
 
 from __future__ import annotations
 
