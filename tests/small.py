@@ -7,6 +7,7 @@ from typing import Any
 from ispfit import Backbone, get_backbone
 
 _SETTINGS: dict[str, dict[str, Any]] = {
+    "photofinish": {"control_points": 20, "max_shots": 10},
     "fcn": {"width": 0.06},
     "hypercolumn": {"width": 0.06, "hidden": 8, "samples_per_window": 32},
 }

@@ -26,7 +26,7 @@ __all__ = [
     "registered_backbones",
 ]
 
-_BACKBONES = ("histpyramid", "mlp", "srcnn", "hypercolumn", "fcn", "parametric", "curve")
+_BACKBONES = ("histpyramid", "photofinish", "mlp", "srcnn", "hypercolumn", "fcn", "parametric", "curve")
 _BUILTIN_MODULES = {
     "ispfit_backbones": tuple(f"ispfit.backbones.{name}" for name in _BACKBONES),
     "ispfit_raw_readers": ("ispfit.io.tiff",),

@@ -1,0 +1,106 @@
+"""A camera's map of colours and the gain of each shot, fitted by turns to shots that were exposed differently."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ispfit.backbones.parametric import ParametricNetwork
+from ispfit.color import srgb_to_linear
+
+__all__ = ["MAX_EXPOSED", "fit_exposures", "inverse_gains"]
+
+_Array = npt.NDArray[np.float64]
+
+MAX_EXPOSED = (8 / 3) ** 2.2
+"""Largest value of a raw after its gain, 8.7: far beyond saturation, where every camera's rendering is white.
+
+In a table over ``x ** (1 / 2.2)`` of 8 n + 1 nodes, saturation lies on node 3 n: many renderings have a kink there.
+"""
+
+_COLORS_PER_SHOT = 700  # while gains still change
+_MAX_COLORS = 60_000  # of the final map
+_COARSE_POINTS = 80  # control points of the map while gains still change
+_SEARCHES = ((1.2, 25), (0.4, 25), (0.4, 25))  # half width in natural logarithms, and steps, of each round's search
+_DARK = 1e-3
+_MAX_UNSATURATED_RAW, _MIN_TONE, _MAX_TONE = 0.98, 0.02, 0.98
+_MIN_USABLE_COLORS = 20
+
+
+def fit_exposures(raws: _Array, srgbs: _Array, control_points: int) -> tuple[ParametricNetwork, _Array]:
+    """Fit one map of colours to all shots at equal exposures.
+
+    Parameters
+    ----------
+    raws, srgbs : colours (N, n, 3) of N shots.
+    control_points : of the map, see `Parametric`.
+
+    Returns
+    -------
+    camera : renders a raw that was multiplied by its shot's gain.
+    log_gains : (N,), natural logarithms of mean 0.
+    """
+    few_raws, few_srgbs = raws[:, :_COLORS_PER_SHOT], srgbs[:, :_COLORS_PER_SHOT]
+    log_gains = _ratios_of_medians(few_raws, few_srgbs)
+    for half_width, steps in _SEARCHES:
+        camera = _fit_camera(few_raws, few_srgbs, log_gains, min(control_points, _COARSE_POINTS))
+        log_gains = _best_gains(camera, few_raws, few_srgbs, log_gains, half_width, steps)
+        log_gains -= log_gains.mean()
+    n_colors = _MAX_COLORS // len(raws)
+    return _fit_camera(raws[:, :n_colors], srgbs[:, :n_colors], log_gains, control_points), log_gains
+
+
+def inverse_gains(camera: ParametricNetwork, raws: _Array, srgbs: _Array) -> _Array:
+    """Return the logarithm (N,) of the factor by which each derendered srgb fits its raw best (least squares)."""
+    exposed = _map_colors(camera.to_raw, srgbs)
+    factors = (exposed * raws).sum((1, 2)) / np.maximum((exposed**2).sum((1, 2)), _DARK)
+    return np.asarray(np.log(np.maximum(factors, _DARK)))
+
+
+def _ratios_of_medians(raws: _Array, srgbs: _Array) -> _Array:
+    """Return first log gains: the median ratio of linear srgb to raw over the colours that are not clipped."""
+    linear = np.asarray(srgb_to_linear(srgbs)).mean(2)
+    ratios = np.log(linear + _DARK) - np.log(raws.mean(2) + _DARK)
+    usable = (raws.max(2) < _MAX_UNSATURATED_RAW) & (srgbs.min(2) > _MIN_TONE) & (srgbs.max(2) < _MAX_TONE)
+    medians = [
+        np.median(ratio[mask] if mask.sum() >= _MIN_USABLE_COLORS else ratio)
+        for ratio, mask in zip(ratios, usable, strict=True)
+    ]
+    return np.asarray(np.array(medians) - np.mean(medians))
+
+
+def _fit_camera(raws: _Array, srgbs: _Array, log_gains: _Array, control_points: int) -> ParametricNetwork:
+    camera = ParametricNetwork(control_points)
+    camera.fit_colors(_exposed(raws, log_gains).reshape(-1, 3), srgbs.reshape(-1, 3))
+    return camera
+
+
+def _best_gains(
+    camera: ParametricNetwork, raws: _Array, srgbs: _Array, log_gains: _Array, half_width: float, steps: int
+) -> _Array:
+    """Return the log gains of least squared error on a grid around `log_gains`, refined by a parabola."""
+    grid = np.linspace(-half_width, half_width, steps)
+    errors = np.stack(
+        [
+            ((_map_colors(camera.to_srgb, _exposed(raws, log_gains + step)).clip(0, 1) - srgbs) ** 2).mean((1, 2))
+            for step in grid
+        ],
+        1,
+    )
+    best = errors.argmin(1).clip(1, steps - 2)
+    before, at, after = (errors[np.arange(len(raws)), best + shift] for shift in (-1, 0, 1))
+    offset = 0.5 * (before - after) / (before - 2 * at + after + 1e-12)
+    return np.asarray(log_gains + grid[best] + offset.clip(-1, 1) * (grid[1] - grid[0]))
+
+
+def _exposed(raws: _Array, log_gains: _Array) -> _Array:
+    return np.minimum(raws * np.exp(log_gains)[:, None, None], MAX_EXPOSED)
+
+
+def _map_colors(function: Callable[[torch.Tensor], torch.Tensor], colors: _Array) -> _Array:
+    with torch.no_grad():
+        mapped = function(torch.from_numpy(colors.reshape(-1, 3)).float())
+    return np.asarray(mapped.numpy(), np.float64).reshape(colors.shape)

@@ -1,0 +1,187 @@
+"""Predict the parameters of a shot from the statistics of its scene, and know how well that works.
+
+With 20 to 200 shots nothing protects a regression but the choice of its smoothness. It is chosen by leaving out whole
+scenes: bursts and crops of one scene predict each other so well that any other choice fits them and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+__all__ = ["SceneRegression", "leave_groups_out"]
+
+_Array = npt.NDArray[np.float64]
+
+_LENGTHS = (0.5, 1.0, 2.0, 4.0)  # of the radial kernels, in standard deviations per statistic
+_LINEAR_WEIGHTS = (0.0, 0.1, 1.0)  # of a linear kernel beside a radial one
+_NOISES = tuple(10.0**power for power in np.linspace(-2.5, 1.5, 9))
+_RIDGES = tuple(10.0**power for power in np.linspace(-2.5, 2.5, 11))  # of a linear kernel alone
+_MAX_DEVIATION = 4.0  # standard deviations to which statistics of an unusual scene are clipped
+_MIN_SPREAD = 1e-6
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """Kernel ridge regression with the kernel ``radial(length) + linear_weight * linear``."""
+
+    length: int | None  # index into `_LENGTHS`; None for no radial kernel
+    linear_weight: float
+    noise: float
+
+
+class SceneRegression(nn.Module):
+    """Kernel ridge regressions of several smoothness, averaged by how well each predicts scenes that were left out.
+
+    Each parameter has its own average, and is shrunk towards its mean as far as the left-out scenes ask for: what
+    cannot be predicted stays at its mean.
+
+    Parameters
+    ----------
+    n_statistics, n_parameters : numbers that describe a scene, numbers that are predicted from them.
+    max_shots : largest number of shots that are remembered.
+    """
+
+    def __init__(self, n_statistics: int, n_parameters: int, max_shots: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(n_statistics))
+        self.register_buffer("scale", torch.ones(n_statistics))
+        self.register_buffer("shots", torch.zeros(max_shots, n_statistics))
+        self.register_buffer("radial", torch.zeros(len(_LENGTHS), max_shots, n_parameters))
+        self.register_buffer("linear", torch.zeros(n_statistics, n_parameters))
+        self.register_buffer("offset", torch.zeros(n_parameters))
+        self.register_buffer("error", torch.zeros(n_parameters))
+
+    mean: Tensor
+    scale: Tensor
+    shots: Tensor
+    radial: Tensor
+    linear: Tensor
+    offset: Tensor
+    error: Tensor
+    """Standard deviation of the error of each parameter in scenes that were left out."""
+
+    def forward(self, statistics: Tensor) -> Tensor:
+        """Predict the parameters (N, K) of scenes with these statistics (N, D)."""
+        position = self._standardised(statistics)
+        squared = torch.cdist(position, self.shots).square() / position.shape[1]
+        predicted = self.offset + position @ self.linear
+        for length, weights in zip(_LENGTHS, self.radial, strict=True):
+            predicted = predicted + (-squared / (2 * length**2)).exp() @ weights
+        return predicted
+
+    def fit(self, statistics: Tensor, parameters: _Array, groups: Sequence[Hashable]) -> _Array:
+        """Fit, and return the prediction (N, K) of each shot from the shots of other groups.
+
+        Parameters
+        ----------
+        statistics : (N, D) of at most `max_shots` shots.
+        parameters : (N, K), what is to be predicted.
+        groups : the scene of each shot.
+        """
+        self.mean.copy_(statistics.mean(0))
+        self.scale.copy_(statistics.std(0, correction=0).clamp(min=_MIN_SPREAD))
+        position = self._standardised(statistics)
+        self.shots.zero_()
+        self.shots[: len(position)] = position
+        offset = parameters.mean(0)
+        deviations, members = parameters - offset, _members(groups)
+        kernels = _Kernels(position.double().numpy())
+        left_out = np.stack([leave_groups_out(kernels.smoother(each), deviations, members) for each in _candidates()])
+        weights = _weights(((left_out - deviations) ** 2).mean(1), len(members))
+        predicted = np.einsum("cnk,ck->nk", left_out, weights)
+        shrinkage = _shrinkage(predicted, deviations)
+        self._set_coefficients(kernels, deviations, weights * shrinkage)
+        self.offset.copy_(torch.from_numpy(offset))
+        self.error.copy_(torch.from_numpy(np.sqrt(((shrinkage * predicted - deviations) ** 2).mean(0))))
+        return np.asarray(offset + shrinkage * predicted)
+
+    def _standardised(self, statistics: Tensor) -> Tensor:
+        return ((statistics - self.mean) / self.scale).clamp(-_MAX_DEVIATION, _MAX_DEVIATION)
+
+    def _set_coefficients(self, kernels: _Kernels, deviations: _Array, weights: _Array) -> None:
+        """Add up the coefficients of all candidates, (C, K) weighted: those of equal kernels are one."""
+        radial = np.zeros((len(_LENGTHS), *deviations.shape))
+        linear = np.zeros((kernels.positions.shape[1], deviations.shape[1]))
+        for candidate, weight in zip(_candidates(), weights, strict=True):
+            coefficients = weight * kernels.solve(candidate, deviations)
+            linear += candidate.linear_weight * kernels.positions.T @ coefficients / len(linear)
+            if candidate.length is not None:
+                radial[candidate.length] += coefficients
+        self.radial.zero_()
+        self.radial[:, : len(deviations)] = torch.from_numpy(radial)
+        self.linear.copy_(torch.from_numpy(linear))
+
+
+class _Kernels:
+    """The kernel matrices of the shots at `positions` (N, D), computed once for all candidates."""
+
+    def __init__(self, positions: _Array) -> None:
+        self.positions = positions
+        self.linear = positions @ positions.T / positions.shape[1]
+        squared = ((positions[:, None] - positions) ** 2).mean(2)
+        self.radial = [np.exp(-squared / (2 * length**2)) for length in _LENGTHS]
+
+    def matrix(self, candidate: _Candidate) -> _Array:
+        radial = 0.0 if candidate.length is None else self.radial[candidate.length]
+        return np.asarray(radial + candidate.linear_weight * self.linear)
+
+    def smoother(self, candidate: _Candidate) -> _Array:
+        """Return the matrix (N, N) that makes predictions of targets."""
+        matrix = self.matrix(candidate)
+        return np.asarray(np.linalg.solve(matrix + candidate.noise * np.eye(len(matrix)), matrix).T)
+
+    def solve(self, candidate: _Candidate, targets: _Array) -> _Array:
+        """Return the coefficients (N, K) of the kernel functions."""
+        matrix = self.matrix(candidate)
+        return np.asarray(np.linalg.solve(matrix + candidate.noise * np.eye(len(matrix)), targets))
+
+
+def _candidates() -> Iterator[_Candidate]:
+    for index in range(len(_LENGTHS)):
+        for weight in _LINEAR_WEIGHTS:
+            yield from (_Candidate(index, weight, noise) for noise in _NOISES)
+    yield from (_Candidate(None, 1.0, ridge) for ridge in _RIDGES)
+
+
+def _members(groups: Sequence[Hashable]) -> list[npt.NDArray[np.intp]]:
+    """Return the indices of each group."""
+    number = {group: index for index, group in enumerate(dict.fromkeys(groups))}
+    labels = np.array([number[group] for group in groups])
+    return [np.flatnonzero(labels == index) for index in range(len(number))]
+
+
+def leave_groups_out(smoother: _Array, targets: _Array, members: Sequence[npt.NDArray[np.intp]]) -> _Array:
+    """Return what a linear smoother predicts for each group if it is fitted to the others.
+
+    For kernel ridge regression this needs no second fit: with the residuals r of the whole fit and the block S_gg of
+    the smoother, the residuals of the group that is left out are ``(I - S_gg)^-1 r_g``.
+
+    Parameters
+    ----------
+    smoother : (N, N), predictions = smoother @ targets.
+    targets : (N, K).
+    members : indices of each group.
+    """
+    residuals, predicted = targets - smoother @ targets, np.empty_like(targets)
+    for group in members:
+        block = np.eye(len(group)) - smoother[np.ix_(group, group)]
+        predicted[group] = targets[group] - np.linalg.solve(block, residuals[group])
+    return predicted
+
+
+def _weights(errors: _Array, n_groups: int) -> _Array:
+    """Return the weights (C, K) of the candidates by their mean squared errors (C, K), as of Gaussian likelihoods."""
+    relative = errors / errors.min(0).clip(1e-30)
+    weights = np.exp(-0.5 * n_groups * (relative - 1))
+    return np.asarray(weights / weights.sum(0))
+
+
+def _shrinkage(predicted: _Array, deviations: _Array) -> _Array:
+    """Return the factors (K,) in [0, 1] by which predictions fit best."""
+    return np.asarray(((predicted * deviations).sum(0) / ((predicted**2).sum(0) + 1e-30)).clip(0, 1))

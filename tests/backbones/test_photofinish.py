@@ -1,0 +1,116 @@
+"""The backbone `photofinish`: gains and coefficients predicted from the scene, without gradient steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import ispfit
+from ispfit import ISPModel
+from ispfit.backbones.parts.exposure import fit_exposures, inverse_gains
+from ispfit.backbones.parts.finishing import N_COEFFICIENTS, basis, finish
+from ispfit.backbones.photofinish import Photofinish, PhotofinishNetwork
+from ispfit.color import linear_to_srgb
+from ispfit.datasets import make_camera_pairs
+
+
+@pytest.fixture(scope="module")
+def auto() -> Any:
+    """Pairs of a camera in auto mode: 30 to fit, 8 to test."""
+    X, Y = make_camera_pairs(38, image_size=96, random_state=0)
+    return X[:30], Y[:30], X[30:], Y[30:]
+
+
+@pytest.fixture(scope="module")
+def model(auto: Any) -> ISPModel:
+    return ISPModel(Photofinish(control_points=60)).fit(*auto[:2])
+
+
+def test_a_new_network_encodes_srgb_and_decodes_it() -> None:
+    network = PhotofinishNetwork(0, 4).eval()
+    raw = torch.rand(1, 3, 16, 16)
+    window = ispfit.Window(*torch.zeros(2, 1, dtype=torch.long), 16, 16, *torch.full((2, 1), 16))
+    srgb = network.render(raw, network.describe(raw), window)
+    np.testing.assert_allclose(srgb.numpy(), linear_to_srgb(raw.numpy()), atol=0.01)
+    back = network.inverse()
+    np.testing.assert_allclose(back.render(srgb, back.describe(srgb), window).numpy(), raw.numpy(), atol=0.02)
+
+
+def test_it_follows_the_scene_where_one_map_of_colours_cannot(model: ISPModel, auto: Any) -> None:
+    fixed = ISPModel("parametric").fit(*auto[:2])
+    for direction, gain in (("forward", 2.0), ("inverse", 0.5)):
+        ours, theirs = (each.psnr(*auto[2:], direction=direction).mean() for each in (model, fixed))
+        assert ours > theirs + gain, direction
+
+
+def test_a_manual_camera_loses_nothing() -> None:
+    X, Y = make_camera_pairs(30, image_size=96, camera="manual", random_state=0)
+    ours, fixed = (ISPModel(name).fit(X[:24], Y[:24]) for name in ("photofinish", "parametric"))
+    for direction in ("forward", "inverse"):
+        loss = fixed.psnr(X[24:], Y[24:], direction=direction) - ours.psnr(X[24:], Y[24:], direction=direction)
+        assert loss.mean() < 0.3, direction
+
+
+def test_the_scene_of_a_darker_image_brightens_more(model: ISPModel, auto: Any) -> None:
+    raw = auto[2][0]
+    bright, dark = model.describe([raw, raw * 0.3])
+    own, lifted = model.transform([raw, raw], scenes=[bright, dark])
+    assert float(lifted.mean()) > float(own.mean()) + 0.02
+
+
+def test_the_same_pairs_give_the_same_model(auto: Any, model: ISPModel) -> None:
+    again = ISPModel(Photofinish(control_points=60)).fit(*auto[:2])
+    for name, tensor in model.networks_["forward"].state_dict().items():
+        assert torch.equal(tensor, again.networks_["forward"].state_dict()[name]), name
+
+
+def test_a_model_file_holds_it(model: ISPModel, auto: Any, tmp_path: Path) -> None:
+    model.save(tmp_path / "camera.ispfit")
+    loaded = ispfit.load(tmp_path / "camera.ispfit")
+    for direction in ("forward", "inverse"):
+        expected = model.psnr(*auto[2:], direction=direction)
+        np.testing.assert_array_equal(loaded.psnr(*auto[2:], direction=direction), expected)
+
+
+@pytest.mark.parametrize("n_pairs", [1, 2, 5])
+def test_few_pairs_are_enough_not_to_fail(auto: Any, n_pairs: int) -> None:
+    model = ISPModel("photofinish").fit(auto[0][:n_pairs], auto[1][:n_pairs])
+    assert np.isfinite(model.psnr(*auto[2:])).all()
+
+
+def test_no_more_shots_are_used_than_are_allowed(auto: Any) -> None:
+    model = ISPModel(Photofinish(control_points=20, max_shots=5)).fit(*auto[:2])
+    assert model.networks_["forward"].rendering.regression.shots.shape[0] == 5  # type: ignore[union-attr]
+
+
+def test_known_gains_are_found() -> None:
+    rng = np.random.default_rng(0)
+    gains = np.exp(rng.normal(0, 0.4, 20))
+    gains /= np.exp(np.log(gains).mean())
+    raws = rng.random((20, 700, 3)) ** 2 * 0.4
+    srgbs = linear_to_srgb(np.clip(raws * gains[:, None, None], 0, 1)).astype(np.float64)
+    camera, log_gains = fit_exposures(raws, srgbs, 40)
+    np.testing.assert_allclose(log_gains, np.log(gains), atol=0.02)
+    np.testing.assert_allclose(inverse_gains(camera, raws, srgbs), -np.log(gains), atol=0.1)
+
+
+def test_finishing_is_linear_in_its_coefficients() -> None:
+    colors, coefficients = torch.rand(50, 3), torch.randn(N_COEFFICIENTS) * 0.1
+    everywhere, locally = basis(colors)
+    assert everywhere.shape[-1] + locally.shape[-1] == N_COEFFICIENTS
+    changed, slope = finish(colors, coefficients)
+    twice, steeper = finish(colors, 2 * coefficients)
+    np.testing.assert_allclose((twice - colors).numpy(), 2 * (changed - colors).numpy(), atol=1e-6)
+    np.testing.assert_allclose(steeper.numpy(), 2 * slope.numpy(), atol=1e-6)
+    unchanged, flat = finish(colors, torch.zeros(N_COEFFICIENTS))
+    assert torch.equal(unchanged, colors)
+    assert not flat.any()
+
+
+def test_parameters_out_of_range_are_named() -> None:
+    with pytest.raises(ispfit.errors.InputError, match="Photofinish: expected max_shots to be a whole number >= 2"):
+        Photofinish(max_shots=1).build()
