@@ -19,6 +19,7 @@ __all__ = [
     "STOPPED",
     "UNUSABLE",
     "LeftOut",
+    "count",
     "load_for_command",
     "print_json",
     "psnr_table",
@@ -162,3 +163,8 @@ def psnr_table(title: str, values: Mapping[str, Sequence[float]]) -> str:
         [label, *(f"{value:.2f}" for value in asdict(psnr_summary(psnrs)).values())] for label, psnrs in values.items()
     ]
     return table((title, "mean", "median", "min", "max"), rows)
+
+
+def count(number: int, noun: str) -> str:
+    """A number and its noun, in the plural unless it is one."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

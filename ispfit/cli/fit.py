@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ispfit.cli.common import DONE, LeftOut, load_for_command, print_json, report_left_out
+from ispfit.cli.common import DONE, LeftOut, count, load_for_command, print_json, report_left_out
 from ispfit.cli.options import (
     device_options,
     json_option,
@@ -151,7 +151,7 @@ def _load(pairs: tuple[Path, ...], split: str | None, holds_out: bool, **reading
         if not chosen:
             raise InputError(f"{pairs[0]}: no pairs are left to train on; its splits are {', '.join(splits)}.")
         if "test" in splits:
-            click.echo(f"leaving out {_count(splits['test'], 'pair')} of the split 'test'", err=True)
+            click.echo(f"leaving out {count(splits['test'], 'pair')} of the split 'test'", err=True)
     X, Y, left_out = load_for_command(pairs, chosen, **reading)
     if not validates:
         return _Data(X, Y, None, left_out)
@@ -173,11 +173,7 @@ def _describe(record: TrainingRecord) -> str:
     """Return what the training of one direction did, in one line."""
     ended = " (stopped early: the validation PSNR no longer rose)" if record.stopped_early else ""
     steps = f"{record.steps} steps{ended} on" if record.steps else "fitted to"
-    summary = f"{steps} {_count(record.n_train, 'pair')} in {record.seconds:.0f} s"
+    summary = f"{steps} {count(record.n_train, 'pair')} in {record.seconds:.0f} s"
     if record.best_psnr is None:
         return summary
-    return f"{summary}, {record.best_psnr:.2f} dB on {_count(record.n_validation, 'held-out pair')}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return f"{summary}, {record.best_psnr:.2f} dB on {count(record.n_validation, 'held-out pair')}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ispfit.cli.common import LeftOut, print_json, report_left_out, table
+from ispfit.cli.common import LeftOut, count, print_json, report_left_out, table
 from ispfit.cli.options import jobs_option, json_option, size_options
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ def _print_summary(report: PairsReport) -> None:
         rows = [[name, *map(str, each.values()), str(report.tables[name])] for name, each in sizes.items()]
         click.echo(table(("camera and style", *next(iter(sizes.values())), "table"), rows))
     kept = f" ({report.n_kept} from an earlier run)" if report.n_kept else ""
-    click.echo(f"{len(report.pairs)} pairs, {len(report.rejected)} rejected{kept}")
+    failed = f", {len(report.failures)} failed" if report.failures else ""
+    click.echo(f"{count(len(report.pairs), 'pair')}, {len(report.rejected)} rejected{failed}{kept}")
     if report.pairs or report.rejected:
         click.echo(f"look at {report.folder / 'contact.png'}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ispfit.cli.common import LeftOut, load_for_command, print_json, psnr_table, report_left_out
+from ispfit.cli.common import LeftOut, count, load_for_command, print_json, psnr_table, report_left_out
 from ispfit.cli.options import device_options, json_option, reading_options
 
 __all__ = ["score"]
@@ -41,7 +41,7 @@ def score(
     if as_json:
         print_json(_as_json(values, [image.shot.name for image in X], left_out))
     else:
-        click.echo(f"{len(X)} pairs")
+        click.echo(count(len(X), "pair"))
         click.echo(psnr_table("PSNR in dB", values))
     return report_left_out(left_out, len(X))
 

@@ -93,7 +93,7 @@ def load_pairs(
     loaded = [pairs[row] for row in rows if row in pairs]
     if not loaded:
         reasons = "\n".join(f"  {problem}" for problem in problems[:_REASONS_SHOWN])
-        raise FileError(f"{_first(paths)}: none of its {len(rows)} pairs can be used:\n{reasons}")
+        raise FileError(f"{_first(paths)}: none of its pairs ({len(rows)}) can be used:\n{reasons}")
     X, Y = [raw for raw, _ in loaded], [srgb for _, srgb in loaded]
     return (X, Y) if lazy else ([in_memory(raw) for raw in X], [in_memory(srgb) for srgb in Y])
 

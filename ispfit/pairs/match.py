@@ -38,9 +38,12 @@ def match_files(paths: str | PathLike[str] | Iterable[str | PathLike[str]]) -> l
     FileError
         If there is no RAW file, or a folder cannot be listed.
     """
-    raws = [path for path in find_files(paths, raw_suffixes() - SRGB_SUFFIXES) if is_camera_file(path)]
+    given = [paths] if isinstance(paths, str | PathLike) else list(paths)
+    raws = [path for path in find_files(given, raw_suffixes() - SRGB_SUFFIXES) if is_camera_file(path)]
     if not raws:
-        raise FileError(f"{paths}: no RAW files here; expected files such as .dng, .cr2, .nef or .arw.")
+        raise FileError(
+            f"{', '.join(map(str, given))}: no RAW files here; expected files such as .dng, .cr2, .nef or .arw."
+        )
     pictures = {folder: _pictures(folder) for folder in {raw.parent for raw in raws}}
     claims = Counter((raw.parent, raw.stem.casefold()) for raw in raws)
     return [(raw, _picture_of(raw, pictures[raw.parent], claims[raw.parent, raw.stem.casefold()] == 1)) for raw in raws]

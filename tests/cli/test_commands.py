@@ -80,7 +80,7 @@ def test_fit_and_score_a_pairs_csv(run: Any, pairs: Path, tmp_path: Path) -> Non
     assert not (tmp_path / "camera.ispfit.checkpoint").exists()
     scored = run("score", output, pairs, "--split", "test")
     assert scored.code == 0
-    assert "1 pairs" in scored.out
+    assert "1 pair\n" in scored.out
     numbers = run("score", output, pairs / "pairs.csv", "--json").json
     assert [image["name"] for image in numbers["directions"]["inverse"]["images"]] == ["0", "1", "2", "3"]
     X, Y = ispfit.datasets.load_pairs(pairs)

@@ -66,5 +66,7 @@ def test_a_loop_of_links_is_walked_once(tmp_path: Path) -> None:
 
 def test_no_raw_files_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").touch()
-    with pytest.raises(FileError, match=r"no RAW files here; expected files such as \.dng"):
+    with pytest.raises(FileError, match=rf"^{tmp_path}: no RAW files here; expected files such as \.dng"):
         match_files(tmp_path)
+    with pytest.raises(FileError, match=rf"^{tmp_path}, {tmp_path / 'a.jpg'}: no RAW files here"):
+        match_files((tmp_path, tmp_path / "a.jpg"))
