@@ -24,7 +24,7 @@ from ispfit.cli import main
 from ispfit.datasets import make_camera_pairs
 from ispfit.io import read_raw, write_srgb
 
-GRID = {"backbone__hidden": [4, 8], "max_steps": [150, 200]}
+GRID = {"backbone__hidden": [4, 8], "max_steps": [80, 100]}
 
 
 @pytest.fixture

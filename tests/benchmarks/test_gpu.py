@@ -12,6 +12,7 @@ import pytest
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "speed" / "gpu.py"
 
 
+@pytest.mark.slow  # a script that is made for a GPU
 def test_it_runs_on_a_cpu(tmp_path: Path) -> None:
     small = ["--device=cpu", "--pairs=8", "--size=48", "--epochs=2", "--megapixels=0.02"]
     subprocess.run([sys.executable, str(SCRIPT), *small, "--json", str(tmp_path / "gpu.json")], check=True, timeout=300)

@@ -31,6 +31,7 @@ def test_a_training_step_takes_a_quarter_of_the_naive_one_at_most() -> None:
     assert ours <= naive / 4
 
 
+@pytest.mark.slow  # 25 s of one core; the bound of a training step stays among the quick tests
 def test_24_megapixels_are_rendered_in_a_gibibyte_and_a_half() -> None:
     assert peak_mib("whole_images.py", "ours", "24 MP") <= 1.5 * GIB
 

@@ -143,6 +143,7 @@ def test_a_rank_that_dies_ends_the_run_and_another_number_of_ranks_resumes_it(pa
     assert_same(tmp_path / "whole.ispfit", tmp_path / "broken.ispfit", 20e-6)
 
 
+@pytest.mark.slow  # six starts of torchrun; a quick test resumes a run by another number of processes
 def test_two_processes_with_pending_losses_resume_the_run_of_one(pairs: Path, tmp_path: Path) -> None:
     dying, pending = tmp_path / "dying.py", tmp_path / "pending.py"
     dying.write_text(DYING)

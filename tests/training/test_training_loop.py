@@ -232,7 +232,11 @@ def test_a_step_on_samples_has_the_loss_of_these_pixels(samples: int) -> None:
 
 @pytest.mark.parametrize(
     "backbone",
-    [HistPyramid(channels=3), HistPyramid.paper(channels=3), Hypercolumn(4, width=0.05, samples_per_window=9)],
+    [
+        HistPyramid(channels=3),
+        HistPyramid.paper(channels=3),
+        pytest.param(Hypercolumn(4, width=0.05, samples_per_window=9), marks=pytest.mark.slow),  # compiles all of VGG
+    ],
 )
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # the compiler reads .grad
 def test_compiled_steps_equal_those_that_are_not(backbone: Backbone) -> None:
