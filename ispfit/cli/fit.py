@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["fit"]
 
+_FEW_SHOTS = 500
+
 
 @click.command()
 @click.argument("pairs", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -100,6 +102,12 @@ def fit(
         if processes.is_main and checkpoint.exists():
             click.echo(f"Resuming from {checkpoint}; use --restart to start from the first step.", err=True)
         processes.barrier()  # until the old checkpoint is gone
+        if processes.is_main and not family.build().has_closed_form and len(data.X) < _FEW_SHOTS:
+            click.echo(
+                f"with fewer than {_FEW_SHOTS} shots, also try --backbone photofinish: it is fitted in seconds, and "
+                "closer to cameras in auto mode",
+                err=True,
+            )
         model = ISPModel(family, random_state=seed, verbose=int(processes.is_main), **parameters)
         model.fit(data.X, data.Y, validation=data.validation, checkpoint=checkpoint)
         if not processes.is_main:

@@ -375,3 +375,12 @@ def test_fit_uses_the_splits_of_a_table(run: Any, pairs: Path, tmp_path: Path) -
     stopped = run(*arguments)
     assert stopped.code == 2
     assert "no pairs are left to train on; its splits are test" in stopped.err
+
+
+def test_fit_recommends_the_closed_form_if_there_are_few_shots(run: Any, pairs: Path, tmp_path: Path) -> None:
+    hint = "with fewer than 500 shots, also try --backbone photofinish"
+    assert hint in run("fit", pairs, "-o", tmp_path / "a.ispfit", *QUICK).err
+    fitted = run("fit", pairs, "-o", tmp_path / "b.ispfit", "--backbone", "photofinish")
+    assert fitted.code == 0
+    assert hint not in fitted.err
+    assert "forward: fitted to" in fitted.out

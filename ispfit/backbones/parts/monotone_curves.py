@@ -15,6 +15,7 @@ __all__ = ["MonotoneCurves", "fit_monotone"]
 _Array: TypeAlias = npt.NDArray[np.float64]
 
 _MIN_SLOPE = 1e-4  # of a curve, so that it can be inverted
+_X_DIGITS = 9  # points closer than this are one
 
 
 class MonotoneCurves(nn.Module):
@@ -85,16 +86,24 @@ def fit_monotone(x: _Array, y: _Array, count: int, weights: Any = None) -> _Arra
         middle = np.bincount(node, node_weights * np.tile(x, 2), count) / total
         mean = np.bincount(node, node_weights * np.tile(y, 2), count) / total
     known = total > 1e-9 * total.sum()
-    monotone = mean[known]
-    if known.any():
-        monotone = IsotonicRegression().fit_transform(middle[known], monotone, sample_weight=total[known])
+    middle, mean, total = _merged(middle[known], mean[known], total[known])
+    monotone = mean
+    if len(middle):
+        monotone = IsotonicRegression().fit_transform(middle, mean, sample_weight=total)
     levels, steps = np.unique(monotone, return_inverse=True)
-    size = np.bincount(steps, total[known])
+    size = np.bincount(steps, total)
     if len(levels) < 2:  # one point: the line from black through it, or the identity
-        x0, y0 = float(middle[known].mean()) if known.any() else 0.0, float(levels.sum())
+        x0, y0 = float(middle.mean()) if len(middle) else 0.0, float(levels.sum())
         return np.linspace(0, 1, count) * (y0 / x0 if min(x0, y0) > _MIN_SLOPE else 1.0)
-    centre = np.bincount(steps, total[known] * middle[known]) / size
+    centre = np.bincount(steps, total * middle) / size
     return _extrapolated(centre, levels, np.linspace(0, 1, count))
+
+
+def _merged(x: _Array, y: _Array, weights: _Array) -> tuple[_Array, _Array, _Array]:
+    """Merge points of equal x: a single colour between two nodes is the middle of both."""
+    middle, which = np.unique(x.round(_X_DIGITS), return_inverse=True)
+    total, sums = (np.asarray(np.bincount(which, each), np.float64) for each in (weights, weights * y))
+    return np.asarray(middle), sums / total, total
 
 
 def _extrapolated(x: _Array, y: _Array, queries: _Array) -> _Array:

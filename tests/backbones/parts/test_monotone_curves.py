@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -38,3 +39,11 @@ def test_the_fit_finds_a_curve_through_noise_and_goes_on_outside() -> None:
 
 def test_points_of_one_level_make_a_flat_curve() -> None:
     np.testing.assert_allclose(fit_monotone(np.linspace(0, 1, 50), np.full(50, 0.3), 9), 0.3)
+
+
+def test_a_single_colour_between_two_nodes_counts_once() -> None:
+    x, y = np.array([0.1, 0.3, 0.5, 0.937]), np.array([0.0, 0.2, 0.5, 1.7])
+    curve = fit_monotone(x, y, 16)
+    assert np.isfinite(curve).all()
+    assert (np.diff(curve) >= 0).all()
+    assert np.interp(0.937, np.linspace(0, 1, 16), curve) == pytest.approx(1.7, abs=0.1)
