@@ -81,7 +81,7 @@ def fit_monotone(x: _Array, y: _Array, count: int, weights: Any = None) -> _Arra
     weights = np.ones_like(x) if weights is None else weights
     node = np.concatenate([lower, lower + 1])
     node_weights = np.concatenate([(1 - share) * weights, share * weights])
-    total = np.bincount(node, node_weights, count)
+    total: _Array = np.asarray(np.bincount(node, node_weights, count), np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         middle = np.bincount(node, node_weights * np.tile(x, 2), count) / total
         mean = np.bincount(node, node_weights * np.tile(y, 2), count) / total
