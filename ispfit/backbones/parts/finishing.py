@@ -9,7 +9,7 @@ from ispfit.color import BT601_LUMA
 
 __all__ = ["N_COEFFICIENTS", "basis", "finish"]
 
-_TONE_HATS, _LIFT_HATS = 6, 3
+_TONE_HATS, _LIFT_HATS = 6, 6
 N_COEFFICIENTS = _TONE_HATS + 2 + 3 + _LIFT_HATS
 
 
@@ -27,7 +27,7 @@ def basis(colors: Tensor) -> tuple[Tensor, Tensor]:
     Returns
     -------
     everywhere : (..., 3, 11), for tone, saturation and tint.
-    locally : (..., 3, 3), to be multiplied by the brightness of the neighbourhood too.
+    locally : (..., 3, 6), to be multiplied by the brightness of the neighbourhood too.
     """
     luma = colors @ torch.from_numpy(BT601_LUMA).to(colors)
     grey = luma[..., None].expand(colors.shape)
@@ -46,7 +46,7 @@ def finish(colors: Tensor, coefficients: Tensor) -> tuple[Tensor, Tensor]:
     Parameters
     ----------
     colors : encoded colours (..., 3).
-    coefficients : (14,), for the two parts of `basis`.
+    coefficients : (17,), for the two parts of `basis`.
 
     Returns
     -------
