@@ -154,10 +154,18 @@ class Run:
 
 
 def _source(backbone: Backbone) -> str:
-    """Return the distribution and the module source of a backbone: changed code invalidates results."""
+    """Return the distribution and the source of a backbone, so that changed code invalidates results.
+
+    It is that of its module and of the modules that it is made of: the parts of the built-ins, the whole package of a
+    plugin.
+    """
     try:
-        text = Path(inspect.getfile(type(backbone))).read_text(encoding="utf-8")
-    except (OSError, TypeError):  # a class of a notebook has no file
+        module = Path(inspect.getfile(type(backbone)))
+        in_package = (module.parent / "__init__.py").exists()
+        shared = "parts/*.py" if type(backbone).__module__.startswith("ispfit.") else "**/*.py"
+        files = {module, *(module.parent.glob(shared) if in_package else ())}
+        text = "\n".join(file.read_text(encoding="utf-8") for file in sorted(files))
+    except (OSError, TypeError):  # a class of a notebook
         text = type(backbone).__qualname__
     return f"{origin_of(backbone.name)} {text}"
 

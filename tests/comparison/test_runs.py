@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ispfit import get_backbone
 from ispfit.backbones.curve import Curve
 from ispfit.backbones.mlp import MLP
 from ispfit.comparison import Budget, PairSet, Run, RunResult, plan_runs, run_all
+from ispfit.comparison.runs import _source
 from ispfit.errors import InputError, TrainingError
 from ispfit.estimator import ISPModel
 from ispfit.training import TrainingRecord
@@ -141,3 +144,23 @@ def test_a_run_that_was_stopped_resumes(pair_set: PairSet, tmp_path: Path, monke
     steps = run.execute(tmp_path).steps["forward"]
     assert steps == int((tmp_path / f"{run.key}.steps").read_text())
     assert run.result(tmp_path) is not None
+
+
+def test_a_changed_module_of_a_plugin_s_package_is_another_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "itspackage"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        "from ispfit.backbones.curve import Curve\n\nclass Its(Curve):\n    name = 'its'\n"
+    )
+    (package / "part.py").write_text("VALUE = 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr("ispfit.comparison.runs.origin_of", lambda name: "its 1.0")
+    its = importlib.import_module("itspackage").Its()
+    before = _source(its)
+    (package / "part.py").write_text("VALUE = 2\n")
+    assert _source(its) != before
+
+
+def test_the_parts_of_a_built_in_backbone_are_its_source() -> None:
+    assert "class SceneRegression" in _source(get_backbone("photofinish")())
+    assert "class HistPyramid(" not in _source(get_backbone("photofinish")())
