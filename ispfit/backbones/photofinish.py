@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn.functional import grid_sample
 
 from ispfit.backbone import Backbone, Network, Scene, Window
-from ispfit.backbones.parametric import ParametricNetwork
 from ispfit.backbones.parts.checks import check_integers
+from ispfit.backbones.parts.color_model import ParametricNetwork
 from ispfit.backbones.parts.color_table import lattice, look_up
 from ispfit.backbones.parts.exposure import MAX_EXPOSED, fit_exposures, inverse_gains
 from ispfit.backbones.parts.finishing import N_COEFFICIENTS, basis, finish

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ispfit.backbones.parametric import ParametricNetwork
+from ispfit.backbones.parts.color_model import ParametricNetwork
 from ispfit.color import srgb_to_linear
 
 __all__ = ["MAX_EXPOSED", "fit_exposures", "inverse_gains"]
