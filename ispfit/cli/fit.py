@@ -91,18 +91,19 @@ def fit(
     _check_output(output, overwrite)
     family = get_backbone(backbone)()
     family.set_params(**known_settings(parse_settings(settings), family.get_params(), backbone))
+    trains_by_steps = not family.build().has_closed_form
     checkpoint = output.with_name(output.name + ".checkpoint")
     with joined_ranks() as processes:
         with processes.main_process_first():  # the first of each machine fills the cache for the others
             reading = {"size": size, "full_size": full_size, "no_register": no_register, "crop": crop}
-            holds_out = parameters["validation_fraction"] > 0 and not family.build().has_closed_form
+            holds_out = parameters["validation_fraction"] > 0 and trains_by_steps
             data = _load(pairs, split, holds_out, jobs=jobs or processes.n_cores(), **reading)
         if restart and processes.is_main:
             shutil.rmtree(checkpoint, ignore_errors=True)
         if processes.is_main and checkpoint.exists():
             click.echo(f"Resuming from {checkpoint}; use --restart to start from the first step.", err=True)
         processes.barrier()  # until the old checkpoint is gone
-        if processes.is_main and not family.build().has_closed_form and len(data.X) < _FEW_SHOTS:
+        if processes.is_main and trains_by_steps and len(data.X) < _FEW_SHOTS:
             click.echo(
                 f"with fewer than {_FEW_SHOTS} shots, also try --backbone photofinish: it is fitted in seconds, and "
                 "closer to cameras in auto mode",

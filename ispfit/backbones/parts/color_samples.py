@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ispfit.images import Image
 
-__all__ = ["Colors", "sample_colors"]
+__all__ = ["Colors", "evenly_spaced", "sample_colors"]
 
 Colors: TypeAlias = npt.NDArray[np.float64]
 
@@ -25,7 +25,7 @@ def sample_colors(pairs: Iterable[tuple[Image, Image]]) -> tuple[Colors, Colors]
     are read, so that neither time nor memory grows with their number.
     """
     pairs = pairs if isinstance(pairs, Sequence) else list(pairs)
-    indices = np.unique(np.linspace(0, len(pairs) - 1, min(len(pairs), _MAX_PAIRS)).astype(int)).tolist()
+    indices = evenly_spaced(len(pairs), _MAX_PAIRS)
     colors_per_pair = _MAX_COLORS // max(1, len(indices))
     rng = np.random.default_rng(_SEED)
     parts = []
@@ -35,3 +35,8 @@ def sample_colors(pairs: Iterable[tuple[Image, Image]]) -> tuple[Colors, Colors]
         parts.append(pixels[np.sort(chosen)].astype(np.float64))
     colors = np.concatenate(parts)
     return colors[:, :3], colors[:, 3:]
+
+
+def evenly_spaced(count: int, most: int) -> list[int]:
+    """Return at most `most` indices of `count` items, evenly spaced from the first to the last."""
+    return [int(index) for index in np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ispfit.backbones.parts.color_samples import evenly_spaced
 from ispfit.backbones.parts.scene_statistics import clipped_shares, thumbnail
 from ispfit.images import Image
 
@@ -55,7 +56,7 @@ def sample_shots(
     rng = np.random.default_rng(_SEED)
     sides: tuple[list[ShotSamples], list[ShotSamples]] = ([], [])
     groups: list[Hashable] = []
-    for index in np.unique(np.linspace(0, len(pairs) - 1, min(len(pairs), max_shots)).astype(int)).tolist():
+    for index in evenly_spaced(len(pairs), max_shots):
         pair = pairs[index]
         height, width = pair[0].shape[:2]
         rows, columns = rng.integers(height, size=colors_per_shot), rng.integers(width, size=colors_per_shot)
