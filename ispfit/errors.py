@@ -7,6 +7,12 @@ do.
 
 from __future__ import annotations
 
+import os
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 from sklearn.exceptions import NotFittedError as _SklearnNotFittedError
 
 __all__ = [
@@ -25,7 +31,12 @@ __all__ = [
     "TrainingError",
     "UnknownBackboneError",
     "WhiteBalanceError",
+    "debugging",
+    "decoding",
+    "explain",
 ]
+
+_PARTS_SHOWN = 3  # of the path of a source file
 
 
 class IspfitError(Exception):
@@ -86,3 +97,61 @@ class RejectionWarning(PairWarning):
 
 class PluginWarning(UserWarning):
     """A plugin was skipped."""
+
+
+@contextmanager
+def decoding(path: str | os.PathLike[str], failure: str = "cannot be read", hint: str = "") -> Iterator[None]:
+    """Turn any exception of the block into a `FileError`: third-party decoders and plugins raise whatever they like.
+
+    The exception is the cause of the `FileError`, so that its traceback is shown with it. Errors of ispfit, warnings
+    that are raised as errors, and `MemoryError` pass unchanged.
+
+    Parameters
+    ----------
+    path : the file that is decoded.
+    failure, hint : what went wrong and what to do, for the message: ``path: failure: reason. hint``
+
+    Examples
+    --------
+    >>> try:
+    ...     with decoding("shot.jpg", "the image cannot be decoded"):
+    ...         b"not a picture".index(b"JFIF")
+    ... except FileError as error:
+    ...     print(error)
+    shot.jpg: the image cannot be decoded: subsection not found.
+    """
+    try:
+        yield
+    except (IspfitError, Warning, MemoryError):
+        raise
+    except Exception as error:
+        raise FileError(f"{path}: {failure}: {explain(error)}. {hint}".rstrip()) from error
+
+
+def explain(error: BaseException) -> str:
+    """Describe an exception in words, without a full stop.
+
+    An exception that only a defect raises, such as `ZeroDivisionError`, is described with its name and the line of
+    code that raised it.
+    """
+    text = error.args[0] if len(error.args) == 1 else str(error)
+    text = (text.decode(errors="replace") if isinstance(text, bytes) else str(text)).rstrip(".")
+    name = type(error).__name__
+    if isinstance(error, OSError | ValueError) or type(error).__module__ != "builtins":
+        return text or name
+    place = _place(error)
+    return f"{name}: {text}{place}" if text else f"{name}{place}"
+
+
+def _place(error: BaseException) -> str:
+    """Return the file and the line that raised an exception, in parentheses; "" if it was not raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return ""
+    file = "/".join(Path(frames[-1].filename).parts[-_PARTS_SHOWN:])
+    return f" ({file}, line {frames[-1].lineno})"
+
+
+def debugging() -> bool:
+    """Return whether ``ISPFIT_DEBUG=1`` (``--debug``) asks to raise the first error instead of reporting it."""
+    return os.environ.get("ISPFIT_DEBUG") == "1"

@@ -1,5 +1,8 @@
 """Work on many files in parallel such that a bad file, whatever is in it, costs that file alone.
 
+An error of ispfit describes itself. Any other exception is a defect of ispfit or of a plugin: it costs its file too.
+``ISPFIT_DEBUG=1`` (``--debug``) raises the first error, with its traceback.
+
 Each worker is a process of its own that is fresh, not forked (LibRaw's OpenMP would deadlock), and works on one item at
 a time. So a decoder that crashes or hangs is known by its file, and its worker is replaced. On a cluster
 (``joblib.parallel_config(backend="dask")``) the cluster deals with crashes.
@@ -25,7 +28,7 @@ from joblib.externals.loky.process_executor import ProcessPoolExecutor, Terminat
 from joblib.parallel import get_active_backend
 from tqdm import tqdm
 
-from ispfit.errors import IspfitError
+from ispfit.errors import IspfitError, debugging, explain
 
 __all__ = ["JobResults", "run_jobs"]
 
@@ -71,8 +74,8 @@ def run_jobs(
 
     Parameters
     ----------
-    work : a module's function or a partial of one. An `IspfitError` or `OSError` that it raises is recorded; any other
-        exception is a defect of `work` and is raised.
+    work : a module's function or a partial of one. What it raises is recorded as the failure of its item; if
+        ``ISPFIT_DEBUG`` is 1, it is raised, and the other items are not worked on.
     items : one for each file.
     n_jobs : number of processes; None takes one per core if there are at least four items.
     time_limit : seconds after which an item counts as failed.
@@ -115,12 +118,12 @@ def _on_cluster() -> bool:
 
 
 def _cluster_answers(work: Callable[[Item], Any], items: Sequence[Item]) -> Iterator[tuple[int, _Answer]]:
-    calls = (delayed(_numbered)(work, index, item) for index, item in enumerate(items))
+    calls = (delayed(_numbered)(work, index, item, debugging()) for index, item in enumerate(items))
     yield from Parallel(return_as="generator_unordered", batch_size=1)(calls)
 
 
-def _numbered(work: Callable[[Item], Any], index: int, item: Item) -> tuple[int, _Answer]:
-    return index, _guarded(work, item, 1)
+def _numbered(work: Callable[[Item], Any], index: int, item: Item, debug: bool) -> tuple[int, _Answer]:
+    return index, _guarded(work, item, 1, debug)
 
 
 @dataclass(frozen=True)
@@ -210,17 +213,24 @@ def _as_caller(caller: _Caller, work: Callable[[Item], Any], item: Item, threads
         caller.adopt()
     except OSError as error:
         return None, f"the working folder cannot be entered: {error}"
-    return _guarded(work, item, threads)
+    return _guarded(work, item, threads, debugging())
 
 
-def _guarded(work: Callable[[Item], Result], item: Item, threads: int) -> _Answer:
+def _guarded(work: Callable[[Item], Result], item: Item, threads: int, debug: bool) -> _Answer:
+    """Return the result of an item, or why it failed; if `debug`, raise what `work` raises."""
     if "torch" in sys.modules:  # which counts the cores for itself
         sys.modules["torch"].set_num_threads(threads)
     try:
         return work(item), None
-    except (IspfitError, OSError) as error:
-        return None, str(error)
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, MemoryError) or "memory" in str(error):
-            return None, "there is not enough memory for it; use smaller images or fewer jobs."
-        raise
+    except Exception as error:
+        if debug:
+            raise
+        return None, _failure(error)
+
+
+def _failure(error: Exception) -> str:
+    if isinstance(error, IspfitError | OSError | Warning):
+        return str(error)
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "memory" in str(error)):
+        return "there is not enough memory for it; use smaller images or fewer jobs."
+    return f"a defect of ispfit or of a plugin: {explain(error)}; please report it with what --debug shows."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -64,9 +65,25 @@ def test_a_hang_costs_one_file(make: Make) -> None:
     assert outcome.failures[0].endswith("0: took longer than 4 s; it was given up.")
 
 
-def test_a_defect_of_the_program_is_not_blamed_on_a_file(make: Make) -> None:
-    with pytest.raises(ZeroDivisionError, match="a defect of the program"):
-        run_jobs(size, make("a", "defect"), n_jobs=1)
+def test_a_defect_of_the_program_costs_one_file_and_is_called_a_defect(make: Make) -> None:
+    paths = make("a", "defect", "ccc")
+    outcome = run_jobs(size, paths, n_jobs=1)
+    assert (outcome.results, outcome.failed) == ([1, 3], [1])
+    assert re.fullmatch(
+        rf"{paths[1]}: a defect of ispfit or of a plugin: ZeroDivisionError: a defect of the program "
+        r"\(.*tests/test_jobs\.py, line \d+\); please report it with what --debug shows\.",
+        outcome.failures[0],
+    )
+
+
+@pytest.mark.parametrize(("text", "error"), [("defect", ZeroDivisionError), ("bad", FileError)])
+def test_debugging_raises_the_first_error_with_its_traceback(
+    make: Make, text: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ISPFIT_DEBUG", "1")
+    with pytest.raises(error, match=r"a defect of the program|is bad\.") as caught:
+        run_jobs(size, make("a", text), n_jobs=1)
+    assert "in size\n" in str(caught.value.__cause__), "the worker's traceback"
     assert run_jobs(size, make("aa"), n_jobs=1).results == [2]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from importlib import import_module
@@ -35,7 +36,23 @@ class _Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         command: click.Command = getattr(import_module(f"ispfit.cli.{_COMMANDS[cmd_name]}"), cmd_name)
+        if _DEBUG not in command.params:
+            command.params.append(_DEBUG)
         return command
+
+
+def _set_debug(context: click.Context, parameter: click.Parameter, debug: bool) -> None:
+    if debug:
+        os.environ["ISPFIT_DEBUG"] = "1"  # which the workers see too
+
+
+_DEBUG = click.Option(
+    ["--debug"],
+    is_flag=True,
+    expose_value=False,
+    callback=_set_debug,
+    help="Stop at the first error, even of a single file, and show its traceback.",
+)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -55,9 +72,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(command: click.Command, arguments: list[str] | None = None) -> None:
     """Run a command and exit with its exit code; `ispfit --help` lists the codes."""
-    from ispfit.errors import IspfitError
+    from ispfit.errors import IspfitError, debugging
 
-    before = signal.signal(signal.SIGTERM, _stop)
+    before, debug = signal.signal(signal.SIGTERM, _stop), os.environ.get("ISPFIT_DEBUG", "")
     try:
         sys.exit(command.main(arguments, standalone_mode=False) or 0)
     except click.exceptions.Exit as stop:
@@ -66,6 +83,8 @@ def run(command: click.Command, arguments: list[str] | None = None) -> None:
         error.show()
         sys.exit(error.exit_code)
     except IspfitError as error:
+        if debugging():
+            raise
         click.echo(f"Error: {error}", err=True)
         sys.exit(UNUSABLE)
     except (KeyboardInterrupt, click.Abort):
@@ -76,6 +95,7 @@ def run(command: click.Command, arguments: list[str] | None = None) -> None:
         sys.exit(STOPPED)
     finally:
         signal.signal(signal.SIGTERM, before)
+        os.environ["ISPFIT_DEBUG"] = debug
 
 
 def _stop(number: int, frame: Any) -> None:

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from tqdm import tqdm
 
 from ispfit.cache import CachedImage, cached
-from ispfit.errors import FileError, InputError, InputWarning, PairWarning, RejectionWarning
+from ispfit.errors import FileError, InputError, InputWarning, PairWarning, RejectionWarning, debugging
 from ispfit.images import Image, Shot, merge_shots
 from ispfit.io import read_raw, read_srgb
 from ispfit.jobs import run_jobs
@@ -87,6 +87,8 @@ def load_pairs(
         try:
             pairs[row] = _read_row(row, lazy)
         except (FileError, InputError) as error:
+            if debugging():
+                raise
             problems.append(PairWarning(left_out(row.name, str(error))))
     for problem in problems:
         warnings.warn(problem, stacklevel=2)

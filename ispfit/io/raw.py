@@ -12,9 +12,12 @@ from typing import Any, Literal, get_args
 import numpy as np
 import rawpy
 
-from ispfit.errors import FileError, InputError, WhiteBalanceError
+from ispfit.errors import FileError, InputError, WhiteBalanceError, decoding
 from ispfit.images import Image, Shot
-from ispfit.io.camera_rgb import apply_crop_box, demosaic_by_libraw, has_rgb_pixels, scale_linear_dng
+from ispfit.io.camera_rgb import camera_rgb
+from ispfit.io.dng_facts import DngFacts, read_dng_facts
+from ispfit.io.dng_kinds import check_dng_kind
+from ispfit.io.dng_white import camera_neutral
 from ispfit.io.exif import Exif, read_exif
 from ispfit.io.listing import SRGB_SUFFIXES, TIFF_SUFFIXES, check_file
 from ispfit.io.orientation import upright
@@ -86,32 +89,28 @@ def read_raw(
     gains = None if white_balance is None else _parse_gains(white_balance)
     target = None if size is None else check_size(size)
     reader = raw_readers().get(source.suffix.lower())
-    if reader is None:
-        image = _read_by_libraw(source, half_size, highlights, gains)
-    else:
-        image = _read_registered(reader, source, half_size, highlights, gains)
+    with decoding(source):
+        if reader is None:
+            image = _read_by_libraw(source, half_size, highlights, gains)
+        else:
+            image = _read_registered(reader, source, half_size, highlights, gains)
     return image if target is None else resize_area(image, target)
 
 
 @contextmanager
 def open_raw(source: Path) -> Iterator[Any]:
-    """Open a RAW file as a `rawpy.RawPy`; errors that LibRaw raises in the block become `FileError`."""
-    try:
-        with rawpy.RawPy() as raw:
-            raw.open_file(str(source))  # reads the header only, so that an absurd size costs nothing
-            if raw.sizes.raw_height * raw.sizes.raw_width > _MAX_PIXELS:
-                raise FileError(
-                    f"{source}: its header claims {raw.sizes.raw_width} x {raw.sizes.raw_height} pixels; more than "
-                    f"{_MAX_PIXELS // 10**6} megapixels are not read."
-                )
-            yield raw
-    except rawpy.LibRawError as error:
-        hint = "It is damaged, cut short or of an unknown kind."
-        if source.suffix.lower() in SRGB_SUFFIXES:
-            hint = "It has the suffix of a rendered image: use read_srgb."
-        raise FileError(f"{source}: LibRaw cannot read it: {_libraw_message(error)}. {hint}") from error
-    except (MemoryError, rawpy.NotSupportedError) as error:
-        raise FileError(f"{source}: LibRaw cannot read it: {_libraw_message(error)}.") from error
+    """Open a RAW file as a `rawpy.RawPy`; any exception in the block becomes a `FileError`, see `decoding`."""
+    hint = "It is damaged, cut short or of an unknown kind."
+    if source.suffix.lower() in SRGB_SUFFIXES:
+        hint = "It has the suffix of a rendered image: use read_srgb."
+    with decoding(source, "LibRaw cannot read it", hint), rawpy.RawPy() as raw:
+        raw.open_file(str(source))  # reads the header only, so that an absurd size costs nothing
+        if raw.sizes.raw_height * raw.sizes.raw_width > _MAX_PIXELS:
+            raise FileError(
+                f"{source}: its header claims {raw.sizes.raw_width} x {raw.sizes.raw_height} pixels; more than "
+                f"{_MAX_PIXELS // 10**6} megapixels are not read."
+            )
+        yield raw
 
 
 def raw_shot(raw: Any, exif: Exif, source: Path, gains: Gains | None = None) -> Shot:
@@ -141,25 +140,24 @@ def _read_registered(
 
 
 def _read_by_libraw(source: Path, half_size: bool, highlights: Highlights, gains: Gains | None) -> Image:
-    exif = read_exif(source)
+    exif, facts = read_exif(source), read_dng_facts(source)
+    if facts is not None:
+        check_dng_kind(facts, source)
     with open_raw(source) as raw:
-        check_raw_samples(raw, source, exif.dng)
-        gains = gains or _as_shot_gains(raw, exif, source)
-        shot = raw_shot(raw, exif, source, gains)
-        sizes = raw.sizes  # before demosaicing, which changes them
-        if has_rgb_pixels(raw):
-            light = scale_linear_dng(raw, half_size, gains, exif)
-        else:
-            light = demosaic_by_libraw(raw, half_size, gains)
+        check_raw_samples(raw, source, facts)
+        gains = gains or _as_shot_gains(raw, facts, source)
+        shot, flip = raw_shot(raw, exif, source, gains), raw.sizes.flip
+        light = camera_rgb(raw, source, facts, half_size, gains)
     white = {"clip": min(gains), "keep": 1.0, "scale": max(gains)}[highlights]
-    pixels = np.ascontiguousarray(upright(apply_crop_box(light, sizes), sizes.flip)) / np.float32(white)
+    pixels = np.ascontiguousarray(upright(light, flip)) / np.float32(white)
     return Image(np.minimum(pixels, 1) if highlights == "clip" else pixels, shot)
 
 
-def _as_shot_gains(raw: Any, exif: Exif, source: Path) -> Gains:
-    """Return the white balance of the shot: the DNG tag AsShotNeutral, else what LibRaw found in the maker's notes."""
-    if exif.neutral and len(exif.neutral) == 3:
-        gains = [1 / value for value in exif.neutral]
+def _as_shot_gains(raw: Any, facts: DngFacts | None, source: Path) -> Gains:
+    """Return the white balance of the shot: that of a DNG's tags, else what LibRaw found in the maker's notes."""
+    neutral = () if facts is None else camera_neutral(facts)
+    if len(neutral) == 3:
+        gains = [1 / value for value in neutral]
     else:
         gains = list(raw.camera_whitebalance)[:3]
         if len(set(gains)) == 1:  # LibRaw's placeholder if it found none
@@ -201,8 +199,3 @@ def _camera_of_preview(raw: Any) -> tuple[str | None, str | None]:
 
 def _positive_or_none(number: float) -> float | None:
     return float(number) if math.isfinite(number) and number > 0 else None
-
-
-def _libraw_message(error: BaseException) -> str:
-    text = error.args[0] if error.args else type(error).__name__
-    return (text.decode(errors="replace") if isinstance(text, bytes) else str(text)).rstrip(".")

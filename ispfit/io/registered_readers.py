@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ispfit.errors import FileError, IspfitError
+from ispfit.errors import FileError, decoding
 from ispfit.images import Image, Shot
 from ispfit.io.listing import RAW_SUFFIXES
 from ispfit.plugins.manager import Registered, raw_readers
@@ -35,16 +35,13 @@ def call_reader(reader: Registered[RawReader], source: Path) -> Image:
     FileError
         If the reader fails, or returns anything but an RGB image of finite floats; the message names its plugin.
     """
-    try:
+    with decoding(source, f"the reader of {reader.origin} failed"):
         image = reader.item(source)
-    except IspfitError:
-        raise
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise FileError(f"{source}: the reader of {reader.origin} failed: {reason}") from error
-    if (found := _unexpected(image)) is not None:
+        found = _unexpected(image)
+    if found is not None:
         raise FileError(f"{source}: the reader of {reader.origin} returned {found}; expected float32 H x W x 3.")
-    return Image(np.maximum(image, 0), getattr(image, "shot", None) or Shot(name=source.stem))
+    shot = getattr(image, "shot", None)
+    return Image(np.maximum(image, 0), shot if isinstance(shot, Shot) else Shot(name=source.stem))
 
 
 def _unexpected(image: object) -> str | None:

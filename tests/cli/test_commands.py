@@ -19,6 +19,7 @@ from PIL import Image as PILImage
 import ispfit
 from ispfit.cli import main
 from ispfit.datasets import make_camera_pairs, make_camera_roll
+from ispfit.errors import FileError
 from ispfit.io import read_raw, read_srgb, write_linear, write_srgb
 from ispfit.pairs.table import write_pairs_csv
 
@@ -183,6 +184,21 @@ def test_bad_files_sink_nothing_and_are_1(run: Any, model: Path, roll: Path, tmp
         assert "empty.dng: the file is empty" in result.err
         assert "text.dng" in result.err
         assert [path.name for path in (tmp_path / f"out{jobs}").iterdir()] == ["good.jpg"]
+
+
+@pytest.mark.parametrize("command", ["render", "fit"])
+def test_debug_raises_the_error_of_a_file(
+    run: Any, model: Path, roll: Path, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ISPFIT_DEBUG", raising=False)
+    (tmp_path / "a.dng").write_text("not a RAW file")
+    arguments = {"render": [model, roll, tmp_path / "a.dng"], "fit": [roll, tmp_path / "a.dng", "--size", "48"]}[
+        command
+    ]
+    with pytest.raises(FileError, match=r"a\.dng: LibRaw cannot read it") as caught:
+        run(command, *arguments, "-o", tmp_path / "out", "--debug", "--jobs", "1")
+    assert "in open_raw\n" in str(caught.value.__cause__), "the worker's traceback"
+    assert not os.environ.get("ISPFIT_DEBUG"), "later commands do not debug"
 
 
 def test_a_bad_pair_does_not_sink_a_fit(run: Any, roll: Path, tmp_path: Path) -> None:

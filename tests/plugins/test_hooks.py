@@ -192,6 +192,7 @@ def test_a_camera_with_a_quirk_gets_a_reader_of_its_own(install: Install, tmp_pa
     ("body", "message"),
     [
         ("1 / 0", r"shot\.npy: the reader of ispfit-npy 1\.0 failed: ZeroDivisionError: division by zero"),
+        ("import zlib; zlib.decompress(path.read_bytes())", r"the reader of ispfit-npy 1\.0 failed: Error -3 while"),
         ("return None", r"shot\.npy: the reader of ispfit-npy 1\.0 returned a NoneType; expected float32 H x W x 3"),
         ("return np.zeros((2, 2))", r"returned float64 of shape \(2, 2\); expected float32"),
         ("return np.zeros((2, 2, 3), int)", r"returned int64 of shape \(2, 2, 3\); expected float32"),
