@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from os import PathLike
@@ -18,6 +20,8 @@ __all__ = ["PairRow", "read_pairs_csv", "write_pairs_csv"]
 
 REQUIRED_COLUMNS = ("name", "raw", "srgb")
 _REQUIRED = ", ".join(REQUIRED_COLUMNS)
+_DELIMITERS = ",;\t"
+_BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
 @dataclass(frozen=True)
@@ -43,20 +47,50 @@ class PairRow:
 
 
 def read_pairs_csv(folder_or_csv: str | PathLike[str]) -> list[PairRow]:
-    """Read a ``pairs.csv`` without looking at the images."""
+    """Read a ``pairs.csv`` without looking at the images.
+
+    The table may be as a spreadsheet program saves it: in UTF-8 or UTF-16, with or without a byte order mark, its
+    columns separated by commas, semicolons or tabs. If they are not separated by commas, a number may have a decimal
+    comma. Lines without any value are skipped.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be read, or is not such a text.
+    InputError
+        If a column or a value that each pair needs is missing.
+    """
     path = Path(folder_or_csv)
     path = path / "pairs.csv" if path.is_dir() else path
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            table = csv.DictReader(file)
-            columns, lines = table.fieldnames or [], list(table)
+        text = _decode(path.read_bytes())
+        delimiter = max(_DELIMITERS, key="".join(text.splitlines()[:1]).count)
+        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else str(error)
-        raise FileError(f"{path}: {reason}; expected a CSV file with the columns {_REQUIRED}.") from error
+        raise FileError(f"{path}: {_reason(error)}; expected a CSV file with the columns {_REQUIRED}.") from error
+    columns = [column.strip() for column in lines[0]] if lines else []
     missing = [column for column in REQUIRED_COLUMNS if column not in columns]
     if missing:
         raise InputError(f"{path}: expected the columns {_REQUIRED}, but it lacks {', '.join(missing)}.")
-    return [_row(path, line, number) for number, line in enumerate(lines, 2)]
+    rows = [(number, dict(zip(columns, map(str.strip, line), strict=False))) for number, line in enumerate(lines, 1)]
+    return [_row(path, values, number, delimiter) for number, values in rows[1:] if any(values.values())]
+
+
+def _decode(data: bytes) -> str:
+    for mark, encoding in _BYTE_ORDER_MARKS.items():
+        if data.startswith(mark):
+            return data.decode(encoding)
+    if b"\0" in data[:2]:  # UTF-16 without a mark: the high byte of the first letter
+        return data.decode("utf-16-be" if data[0] == 0 else "utf-16-le")
+    return data.decode("utf-8")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, UnicodeDecodeError):
+        return "its text is neither UTF-8 nor UTF-16 (save it as 'CSV UTF-8')"
+    return str(error)
 
 
 def write_pairs_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
@@ -68,30 +102,30 @@ def write_pairs_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
         table.writerows(rows)
 
 
-def _row(path: Path, line: dict[str, str | None], number: int) -> PairRow:
-    values = {key: (value or "").strip() for key, value in line.items() if isinstance(value, str | None)}
-    empty = [column for column in REQUIRED_COLUMNS if not values[column]]
+def _row(path: Path, values: dict[str, str], number: int, delimiter: str) -> PairRow:
+    empty = [column for column in REQUIRED_COLUMNS if not values.get(column)]
     if empty:
         raise InputError(f"{path}, line {number}: nothing in the column {empty[0]!r}.")
+    numbers = {name: _number(text if delimiter == "," else text.replace(",", ".")) for name, text in values.items()}
     shot = Shot(
         name=values["name"],
         make=values.get("make") or None,
         model=values.get("model") or None,
-        iso=_number(values.get("iso")),
-        exposure_time=_number(values.get("exposure_time")),
-        white_balance=_gains(values),
+        iso=numbers.get("iso"),
+        exposure_time=numbers.get("exposure_time"),
+        white_balance=_gains(numbers),
         scene=values.get("scene") or None,
     )
     raw, srgb = path.parent / values["raw"], path.parent / values["srgb"]
     return PairRow(values["name"], raw, srgb, values.get("split", ""), shot, aligned=not is_camera_file(raw))
 
 
-def _gains(values: dict[str, str]) -> tuple[float, float, float] | None:
-    red, green, blue = (_number(values.get(f"white_balance_{letter}")) for letter in "rgb")
+def _gains(numbers: dict[str, float | None]) -> tuple[float, float, float] | None:
+    red, green, blue = (numbers.get(f"white_balance_{letter}") for letter in "rgb")
     return None if red is None or green is None or blue is None else (red, green, blue)
 
 
-def _number(text: str | None) -> float | None:
+def _number(text: str) -> float | None:
     try:
         return float(text) if text else None
     except ValueError:
