@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import rawpy
+from scipy import ndimage
 
-from ispfit.io.exif import Exif
+from ispfit.errors import FileError
+from ispfit.images import FloatImage
+from ispfit.io.dng_facts import Area, DngFacts, stretch_to_square
+from ispfit.io.dng_levels import apply_opcode_list, libraw_knows_levels, linear_light
+from ispfit.io.dng_lossy import LOSSY_JPEG, decode_lossy_tiles
 
-__all__ = ["apply_crop_box", "demosaic_by_libraw", "has_rgb_pixels", "scale_linear_dng"]
+__all__ = ["camera_rgb", "has_rgb_pixels"]
 
 _MIN_XTRANS_SIDE_PX = 512  # LibRaw's own method for X-Trans fails on images smaller than its tile
+_CODE_OF_ONE = 65535
+_MAX_LOST_PX = 1  # of an active area that begins at an odd row or column, LibRaw leaves out the first
 
 
 def has_rgb_pixels(raw: Any) -> bool:
@@ -21,11 +29,74 @@ def has_rgb_pixels(raw: Any) -> bool:
     return bool(raw.raw_type != rawpy.RawType.Flat)
 
 
-def demosaic_by_libraw(raw: Any, half_size: bool, gains: Sequence[float]) -> npt.NDArray[np.float32]:
-    """Return white-balanced camera RGB of the visible area, H x W x 3; each channel saturates at its gain."""
+def camera_rgb(raw: Any, source: Path, facts: DngFacts | None, half_size: bool, gains: Sequence[float]) -> FloatImage:
+    """Return white-balanced camera RGB of the camera's crop box, H x W x 3, not turned; each channel ends at its gain.
+
+    Parameters
+    ----------
+    raw : an open `rawpy.RawPy`.
+    source : its file.
+    facts : of a DNG; None for other files, whose levels and crop box are those that LibRaw finds.
+    half_size : True to average each 2 x 2 cell of the mosaic into one pixel.
+    gains : white balance of R, G, B.
+
+    Raises
+    ------
+    FileError
+        If the file is damaged.
+    """
+    if facts is not None and (raw.sizes.raw_height, raw.sizes.raw_width) != (facts.height, facts.width):
+        raise FileError(
+            f"{source}: its raw image has {facts.width} x {facts.height} pixels, but LibRaw reads another one of "
+            f"{raw.sizes.raw_width} x {raw.sizes.raw_height} pixels; convert it with Adobe DNG Converter."
+        )
+    if facts is not None and facts.linear:
+        return _linear_dng(raw, source, facts, half_size, gains)
+    return _mosaic(raw, source, facts, half_size, gains)
+
+
+def _linear_dng(raw: Any, source: Path, facts: DngFacts, half_size: bool, gains: Sequence[float]) -> FloatImage:
+    lossy = facts.compression == LOSSY_JPEG
+    codes = decode_lossy_tiles(source, facts) if lossy else raw.raw_image[..., :3]
+    light = linear_light(codes, facts, raw.white_level, source)
+    apply_opcode_list(3, light, facts, source)
+    light = _cut(_enlarge(light, facts.stretch), facts.active_area, facts.crop, facts.stretch)
+    return (_halve(light) if half_size else light) * np.array(gains, np.float32)
+
+
+def _mosaic(raw: Any, source: Path, facts: DngFacts | None, half_size: bool, gains: Sequence[float]) -> FloatImage:
+    visible = _visible_area(raw.sizes)  # before demosaicing, which changes the sizes
+    box = _crop_box(raw.sizes, visible) if facts is None else facts.crop
+    stretch = stretch_to_square(raw.sizes.pixel_aspect, 1.0)  # LibRaw applies it after demosaicing
+    normalized = facts is not None and not libraw_knows_levels(facts, source)
+    if facts is not None and normalized:
+        top, left, bottom, right = facts.active_area
+        light = linear_light(raw.raw_image[..., None], facts, raw.white_level, source)[..., 0]
+        raw.raw_image[top:bottom, left:right] = np.rint(light * _CODE_OF_ONE)
+    begins_inside_cell = any((box[side] - visible[side]) % 2 for side in (0, 1))
+    by_cells = half_size and not begins_inside_cell
+    light = _demosaic_by_libraw(raw, by_cells, gains, normalized)
+    if facts is not None and facts.opcodes[2]:
+        light /= np.array(gains, np.float32)
+        apply_opcode_list(3, light, facts, source)
+        light *= np.array(gains, np.float32)
+    scale = 0.5 if by_cells else 1.0
+    light = _cut(light, visible, box, (stretch[0] * scale, stretch[1] * scale))
+    return _halve(light) if half_size and not by_cells else light
+
+
+def _demosaic_by_libraw(raw: Any, half_size: bool, gains: Sequence[float], normalized: bool) -> FloatImage:
+    """Return white-balanced camera RGB of the visible area, H x W x 3.
+
+    Parameters
+    ----------
+    normalized : True if black is 0 and white `_CODE_OF_ONE` by now, whatever the file says.
+    """
     range_of_channel = raw.white_level - np.array(raw.black_level_per_channel, float)
     # LibRaw scales all channels by the range of the one with the lowest black.
-    multipliers = np.array([*gains, gains[1]]) * (range_of_channel.max() / range_of_channel)
+    shares = np.ones(4) if normalized else range_of_channel.max() / range_of_channel
+    multipliers = np.array([*gains, gains[1]]) * shares
+    levels = {"user_black": 0, "user_cblack": [0] * 4, "user_sat": _CODE_OF_ONE} if normalized else {}
     small_xtrans = raw.raw_pattern.shape == (6, 6) and min(raw.sizes.height, raw.sizes.width) < _MIN_XTRANS_SIDE_PX
     codes = raw.postprocess(
         gamma=(1, 1),
@@ -39,35 +110,61 @@ def demosaic_by_libraw(raw: Any, half_size: bool, gains: Sequence[float]) -> npt
         half_size=half_size,
         demosaic_algorithm=rawpy.DemosaicAlgorithm.LINEAR if small_xtrans and not half_size else None,
         highlight_mode=rawpy.HighlightMode.Ignore,  # divides by the largest multiplier: nothing is clipped
+        **levels,
     )
     return np.asarray(codes, np.float32) * np.float32(multipliers.max() / 65535)
 
 
-def scale_linear_dng(raw: Any, half_size: bool, gains: Sequence[float], exif: Exif) -> npt.NDArray[np.float32]:
-    """Return the same as `demosaic_by_libraw` for a linear DNG, which only needs its levels and gains applied."""
-    codes = np.asarray(raw.raw_image_visible[..., :3], np.float32)
-    if half_size:
-        height, width = (side // 2 for side in codes.shape[:2])
-        codes = codes[: 2 * height, : 2 * width].reshape(height, 2, width, 2, 3).mean((1, 3))
-    black = np.array(raw.black_level_per_channel[:3], np.float32)
-    white = np.array(_white_levels(exif, raw.white_level, black), np.float32)
-    light = np.clip((codes - black) / (white - black), 0, 1)
-    return np.asarray(light * np.array(gains, np.float32), np.float32)
+def _visible_area(sizes: Any) -> Area:
+    top, left = sizes.top_margin, sizes.left_margin
+    return top, left, top + sizes.height, left + sizes.width
 
 
-def _white_levels(exif: Exif, libraw_level: int, black: npt.NDArray[np.float32]) -> Sequence[float]:
-    """Return the white level of each channel by EXIF, or LibRaw's single level if EXIF has no valid ones."""
-    levels = exif.white_levels or ()
-    return levels if len(levels) == 3 and all(np.array(levels) > black) else [libraw_level] * 3
+def _crop_box(sizes: Any, visible: Area) -> Area:
+    """Return the camera's crop box as LibRaw finds it, or the visible area if it finds none inside of that."""
+    top, left = sizes.crop_top_margin, sizes.crop_left_margin
+    bottom, right = top + sizes.crop_height, left + sizes.crop_width
+    inside = top >= visible[0] and left >= visible[1] and bottom <= visible[2] and right <= visible[3]
+    return (top, left, bottom, right) if inside and bottom > top and right > left else visible
 
 
-def apply_crop_box(image: npt.NDArray[np.float32], sizes: Any) -> npt.NDArray[np.float32]:
-    """Cut the camera's crop box out of the visible area; LibRaw counts the box from the corner of the full frame."""
-    top, left = sizes.crop_top_margin - sizes.top_margin, sizes.crop_left_margin - sizes.left_margin
-    height, width = sizes.crop_height, sizes.crop_width
-    inside = top >= 0 and left >= 0 and top + height <= sizes.height and left + width <= sizes.width
-    if not (inside and height and width):
+def _cut(image: FloatImage, covers: Area, box: Area, scale: tuple[float, float]) -> FloatImage:
+    """Cut a box of stored pixels out of an image; a row or column that the image lacks at its start is repeated.
+
+    Parameters
+    ----------
+    covers : the part of the stored pixels that the image shows.
+    box : the part to return.
+    scale : height and width of the image by those of `covers`. An image of another shape, such as that of a sensor
+        whose pixels lie at 45 degrees, is returned whole.
+    """
+    sides = covers[2] - covers[0], covers[3] - covers[1]
+    if box == covers or any(abs(image.shape[axis] - sides[axis] * scale[axis]) > 1 for axis in (0, 1)):
         return image
-    shrink = round(sizes.height / image.shape[0])  # 2 for half_size
-    top, left, height, width = (length // shrink for length in (top, left, height, width))
-    return image[top : top + height, left : left + width]
+    lost = [min(max(covers[side] - box[side], 0), _MAX_LOST_PX) for side in (0, 1)]
+    if any(lost):
+        image = np.pad(image, [*((round(lost[axis] * scale[axis]), 0) for axis in (0, 1)), (0, 0)], mode="edge")
+    start = [max(0, round((box[axis] - covers[axis] + lost[axis]) * scale[axis])) for axis in (0, 1)]
+    size = [max(1, int((box[axis + 2] - box[axis]) * scale[axis])) for axis in (0, 1)]
+    return image[start[0] : start[0] + size[0], start[1] : start[1] + size[1]]
+
+
+def _halve(image: FloatImage) -> FloatImage:
+    """Return the mean of each cell of 2 x 2 pixels; an odd last row or column is left out."""
+    height, width = (side // 2 for side in image.shape[:2])
+    cells = image[: 2 * height, : 2 * width].reshape(height, 2, width, 2, -1)
+    halved: npt.NDArray[np.float32] = cells.mean((1, 3), dtype=np.float32)
+    return halved
+
+
+def _enlarge(image: FloatImage, factors: tuple[float, float]) -> FloatImage:
+    """Return an image with its height and width multiplied by two factors, linear between pixels, as LibRaw does it."""
+    if factors == (1.0, 1.0):
+        return image
+    shape = [round(side * factor) for side, factor in zip(image.shape, factors, strict=False)]
+    return np.asarray(
+        ndimage.affine_transform(
+            image, [1 / factors[0], 1 / factors[1], 1.0], output_shape=(*shape, 3), order=1, mode="nearest"
+        ),
+        np.float32,
+    )

@@ -10,6 +10,8 @@ import numpy.typing as npt
 import rawpy
 
 from ispfit.errors import FileError
+from ispfit.io.dng_facts import DngFacts
+from ispfit.io.dng_lossy import LOSSY_JPEG
 
 __all__ = ["check_raw_samples"]
 
@@ -17,7 +19,7 @@ _ZERO_RUN_SAMPLES = 64  # noise breaks up a run of this length even with the len
 _MAX_ZERO_SHARE = 0.25  # for sensors whose black level is 0: a deep shadow may be all zeros
 
 
-def check_raw_samples(raw: Any, source: Path, dng: bool) -> None:
+def check_raw_samples(raw: Any, source: Path, facts: DngFacts | None) -> None:
     """Raise a `FileError` if an open RAW file has no camera RGB or if some of its samples are missing.
 
     Parts that are missing from the file (an interrupted download, a failing card) are read as areas of zeros.
@@ -26,11 +28,11 @@ def check_raw_samples(raw: Any, source: Path, dng: bool) -> None:
     ----------
     raw : an open `rawpy.RawPy`.
     source : path of the file, for the message.
-    dng : True if the file is a DNG. The layers of a DNG are linear RGB; those of other files can be developed only by
-        their maker's software.
+    facts : of a DNG; None for other files. The layers of a DNG are linear RGB; those of other files can be developed
+        only by their maker's software. The tiles of a lossy DNG tell themselves if they are damaged.
     """
     layers = raw.raw_type != rawpy.RawType.Flat
-    if layers and not dng:
+    if layers and facts is None:
         raise FileError(
             f"{source}: expected a sensor mosaic or a linear DNG; RAW files of stacked layers (Foveon) or of reduced "
             "size (sRAW, sNEF) are not supported."
@@ -38,6 +40,8 @@ def check_raw_samples(raw: Any, source: Path, dng: bool) -> None:
     if raw.num_colors != 3 or len(raw.color_desc) < 3 or (raw.raw_pattern is None and not layers):
         found = "a monochrome sensor" if raw.num_colors == 1 else f"a sensor of {raw.num_colors} colours"
         raise FileError(f"{source}: expected a sensor of three colours, got {found}, which records no RGB.")
+    if facts is not None and facts.compression == LOSSY_JPEG:
+        return
     samples = raw.raw_image_visible[..., :3] if layers else raw.raw_image_visible
     if samples.dtype != np.uint16:
         raise FileError(f"{source}: expected samples of 16 bits or fewer, got {samples.dtype}.")

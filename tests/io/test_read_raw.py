@@ -226,7 +226,7 @@ def test_a_jpeg_is_sent_to_the_other_function(tmp_path: Path, jpeg: Any, patches
 def test_a_truncated_dng_is_an_error(patches: Any, write_shot: Any, share: float) -> None:
     path = write_shot(patches)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
-    with pytest.raises(FileError, match=r"shot\.dng: LibRaw cannot read it"):
+    with pytest.raises(FileError, match=r"shot\.dng: (LibRaw cannot read it|the DNG is damaged: its directories)"):
         read_raw(path)
 
 

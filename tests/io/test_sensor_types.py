@@ -107,9 +107,9 @@ def test_a_monochrome_file_is_refused(tmp_path: Path) -> None:
 def test_four_colours_and_stacked_layers_are_refused() -> None:
     stacked = SimpleNamespace(raw_type=rawpy.RawType.Stack)
     with pytest.raises(FileError, match=r"a\.x3f: expected a sensor mosaic or a linear DNG; .* \(Foveon\) .* not supp"):
-        check_raw_samples(stacked, Path("a.x3f"), dng=False)
+        check_raw_samples(stacked, Path("a.x3f"), facts=None)
     four = SimpleNamespace(
         raw_type=rawpy.RawType.Flat, num_colors=4, color_desc=b"CMYG", raw_pattern=np.zeros((2, 2), np.uint8)
     )
     with pytest.raises(FileError, match=r"a\.crw: expected a sensor of three colours, got a sensor of 4 colours"):
-        check_raw_samples(four, Path("a.crw"), dng=False)
+        check_raw_samples(four, Path("a.crw"), facts=None)

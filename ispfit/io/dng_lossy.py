@@ -1,0 +1,73 @@
+"""Decode the lossy JPEG tiles of a linear DNG to their stored codes.
+
+LibRaw applies MapPolynomial to these codes before it knows the black level, which the DNG specification subtracts
+first; so ispfit decodes them itself.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as PILImage
+
+from ispfit.errors import FileError, decoding
+from ispfit.io.dng_facts import DngFacts
+from ispfit.io.dng_tags import Tags
+
+__all__ = ["LOSSY_JPEG", "decode_lossy_tiles"]
+
+LOSSY_JPEG = 34892
+"""Value of the tag Compression: JPEG of 8 bits per sample."""
+
+_MARKER_BYTES = 2
+
+
+def decode_lossy_tiles(source: Path, facts: DngFacts) -> npt.NDArray[np.uint8]:
+    """Return the stored codes of a linear DNG whose compression is `LOSSY_JPEG`, H x W x 3, borders included.
+
+    Raises
+    ------
+    FileError
+        If a tile is missing or damaged.
+    """
+    height, width = _tile_size(facts)
+    offsets, sizes = _segments(facts.tags)
+    down, across = -(-facts.height // height), -(-facts.width // width)
+    if len(offsets) != len(sizes) or len(offsets) != down * across:
+        raise FileError(f"{source}: the DNG is damaged: it has {len(offsets)} tiles, expected {down} x {across}.")
+    codes = np.empty((facts.height, facts.width, 3), np.uint8)
+    with source.open("rb") as file:
+        for number, (offset, size) in enumerate(zip(offsets, sizes, strict=True)):
+            file.seek(offset)
+            top, left = number // across * height, number % across * width
+            target = codes[top : top + height, left : left + width]
+            data = file.read(size)
+            target[...] = _decode(data, facts.tags.data("JPEGTables"), target.shape, (height, width), source)
+    return codes
+
+
+def _tile_size(facts: DngFacts) -> tuple[int, int]:
+    width, rows_per_strip = facts.tags.layout("TileWidth", facts.width), facts.tags.layout("RowsPerStrip", facts.height)
+    return max(1, facts.tags.layout("TileLength", min(rows_per_strip, facts.height))), max(1, width)
+
+
+def _segments(tags: Tags) -> tuple[list[int], list[int]]:
+    """Return the offsets and the numbers of bytes of the tiles, or of the strips."""
+    kind = "Tile" if "TileOffsets" in tags.raw else "Strip"
+    offsets, sizes = (tags.raw.get(f"{kind}{part}", ()) for part in ("Offsets", "ByteCounts"))
+    return [round(offset) for offset in offsets], [round(size) for size in sizes]
+
+
+def _decode(
+    data: bytes, tables: bytes, shape: tuple[int, ...], tile: tuple[int, int], source: Path
+) -> npt.NDArray[np.uint8]:
+    whole = tables[:-_MARKER_BYTES] + data[_MARKER_BYTES:] if tables else data
+    failure = "the DNG is damaged: a tile cannot be decoded"
+    with decoding(source, failure), PILImage.open(io.BytesIO(whole), formats=["JPEG"]) as picture:
+        found = picture.size[::-1]
+        if found not in (tile, shape[:2]) or picture.mode != "RGB":
+            raise ValueError(f"it is {picture.mode} of {found[1]} x {found[0]} pixels")
+        return np.asarray(picture)[: shape[0], : shape[1]]
