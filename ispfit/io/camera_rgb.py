@@ -52,22 +52,37 @@ def camera_rgb(raw: Any, source: Path, facts: DngFacts | None, half_size: bool, 
         )
     if facts is not None and facts.linear:
         return _linear_dng(raw, source, facts, half_size, gains)
+    if facts is not None and facts.cfa is not None and facts.cfa.shape == (2, 2):
+        _check_bayer_cell(raw, facts.cfa, facts, source)
     return _mosaic(raw, source, facts, half_size, gains)
 
 
+def _check_bayer_cell(raw: Any, cfa: npt.NDArray[np.uint8], facts: DngFacts, source: Path) -> None:
+    """Raise a `FileError` if LibRaw takes the colour filters of a mosaic for others than the file says."""
+    visible = _visible_area(raw.sizes)
+    told = np.roll(cfa, (facts.active_area[0] - visible[0], facts.active_area[1] - visible[1]), (0, 1))
+    seen = np.where(raw.raw_pattern == 3, 1, raw.raw_pattern)  # 3 is the second green
+    if not np.array_equal(told, seen):
+        names = ("".join("RGB"[color] for color in cell.ravel()) for cell in (told, seen))
+        raise FileError(
+            f"{source}: its colour filters are {next(names)}, but LibRaw takes them for {next(names)}; convert it with "
+            "Adobe DNG Converter."
+        )
+
+
 def _linear_dng(raw: Any, source: Path, facts: DngFacts, half_size: bool, gains: Sequence[float]) -> FloatImage:
-    lossy = facts.compression == LOSSY_JPEG
-    codes = decode_lossy_tiles(source, facts) if lossy else raw.raw_image[..., :3]
-    light = linear_light(codes, facts, raw.white_level, source)
+    if facts.compression == LOSSY_JPEG:
+        light = linear_light(decode_lossy_tiles(source, facts), facts, 255, source)
+    else:
+        light = linear_light(raw.raw_image[..., :3], facts, raw.white_level, source)
     apply_opcode_list(3, light, facts, source)
-    light = _cut(_enlarge(light, facts.stretch), facts.active_area, facts.crop, facts.stretch)
-    return (_halve(light) if half_size else light) * np.array(gains, np.float32)
+    light = _cut(light, facts.active_area, facts.crop, 1)
+    return _enlarge(_halve(light) if half_size else light, facts.stretch) * np.array(gains, np.float32)
 
 
 def _mosaic(raw: Any, source: Path, facts: DngFacts | None, half_size: bool, gains: Sequence[float]) -> FloatImage:
     visible = _visible_area(raw.sizes)  # before demosaicing, which changes the sizes
     box = _crop_box(raw.sizes, visible) if facts is None else facts.crop
-    stretch = stretch_to_square(raw.sizes.pixel_aspect, 1.0)  # LibRaw applies it after demosaicing
     normalized = facts is not None and not libraw_knows_levels(facts, source)
     if facts is not None and normalized:
         top, left, bottom, right = facts.active_area
@@ -75,14 +90,14 @@ def _mosaic(raw: Any, source: Path, facts: DngFacts | None, half_size: bool, gai
         raw.raw_image[top:bottom, left:right] = np.rint(light * _CODE_OF_ONE)
     begins_inside_cell = any((box[side] - visible[side]) % 2 for side in (0, 1))
     by_cells = half_size and not begins_inside_cell
-    light = _demosaic_by_libraw(raw, by_cells, gains, normalized)
+    stretch = stretch_to_square(raw.sizes.pixel_aspect, 1.0)
+    light = _shrink(_demosaic_by_libraw(raw, by_cells, gains, normalized), stretch)
     if facts is not None and facts.opcodes[2]:
         light /= np.array(gains, np.float32)
         apply_opcode_list(3, light, facts, source)
         light *= np.array(gains, np.float32)
-    scale = 0.5 if by_cells else 1.0
-    light = _cut(light, visible, box, (stretch[0] * scale, stretch[1] * scale))
-    return _halve(light) if half_size and not by_cells else light
+    light = _cut(light, visible, box, 2 if by_cells else 1)
+    return _enlarge(_halve(light) if half_size and not by_cells else light, stretch)
 
 
 def _demosaic_by_libraw(raw: Any, half_size: bool, gains: Sequence[float], normalized: bool) -> FloatImage:
@@ -128,25 +143,25 @@ def _crop_box(sizes: Any, visible: Area) -> Area:
     return (top, left, bottom, right) if inside and bottom > top and right > left else visible
 
 
-def _cut(image: FloatImage, covers: Area, box: Area, scale: tuple[float, float]) -> FloatImage:
+def _cut(image: FloatImage, covers: Area, box: Area, cell: int) -> FloatImage:
     """Cut a box of stored pixels out of an image; a row or column that the image lacks at its start is repeated.
 
     Parameters
     ----------
     covers : the part of the stored pixels that the image shows.
     box : the part to return.
-    scale : height and width of the image by those of `covers`. An image of another shape, such as that of a sensor
-        whose pixels lie at 45 degrees, is returned whole.
+    cell : stored pixels on a side of a pixel of the image. An image of another shape, such as that of a sensor whose
+        pixels lie at 45 degrees, is returned whole.
     """
-    sides = covers[2] - covers[0], covers[3] - covers[1]
-    if box == covers or any(abs(image.shape[axis] - sides[axis] * scale[axis]) > 1 for axis in (0, 1)):
+    height, width = (-(-(covers[axis + 2] - covers[axis]) // cell) for axis in (0, 1))
+    if box == covers or image.shape[:2] not in ((height, width), (height - 1, width), (height, width - 1)):
         return image
-    lost = [min(max(covers[side] - box[side], 0), _MAX_LOST_PX) for side in (0, 1)]
+    lost = [min(max(covers[axis] - box[axis], 0), _MAX_LOST_PX) for axis in (0, 1)]
     if any(lost):
-        image = np.pad(image, [*((round(lost[axis] * scale[axis]), 0) for axis in (0, 1)), (0, 0)], mode="edge")
-    start = [max(0, round((box[axis] - covers[axis] + lost[axis]) * scale[axis])) for axis in (0, 1)]
-    size = [max(1, int((box[axis + 2] - box[axis]) * scale[axis])) for axis in (0, 1)]
-    return image[start[0] : start[0] + size[0], start[1] : start[1] + size[1]]
+        image = np.pad(image, [(lost[0], 0), (lost[1], 0), (0, 0)], mode="edge")
+    top, left = (max(0, box[axis] - covers[axis] + lost[axis]) // cell for axis in (0, 1))
+    height, width = (max(1, (box[axis + 2] - box[axis]) // cell) for axis in (0, 1))
+    return image[top : top + height, left : left + width]
 
 
 def _halve(image: FloatImage) -> FloatImage:
@@ -157,14 +172,22 @@ def _halve(image: FloatImage) -> FloatImage:
     return halved
 
 
+def _shrink(image: FloatImage, factors: tuple[float, float]) -> FloatImage:
+    """Return an image without the rows and columns that LibRaw repeated to make its pixels square; see `_enlarge`."""
+    for axis, factor in enumerate(factors):
+        if factor > 1:
+            first = np.ceil(np.arange(round(image.shape[axis] / factor)) * factor - 1e-3).astype(int)
+            image = np.take(image, np.minimum(first, image.shape[axis] - 1), axis)
+    return image
+
+
 def _enlarge(image: FloatImage, factors: tuple[float, float]) -> FloatImage:
-    """Return an image with its height and width multiplied by two factors, linear between pixels, as LibRaw does it."""
+    """Return an image with its height and width multiplied by two factors, linear between the centres of pixels."""
     if factors == (1.0, 1.0):
         return image
-    shape = [round(side * factor) for side, factor in zip(image.shape, factors, strict=False)]
-    return np.asarray(
-        ndimage.affine_transform(
-            image, [1 / factors[0], 1 / factors[1], 1.0], output_shape=(*shape, 3), order=1, mode="nearest"
-        ),
-        np.float32,
+    shape = [int(side * factor + 0.501) for side, factor in zip(image.shape, factors, strict=False)]
+    steps = np.array([1 / factors[0], 1 / factors[1], 1.0])
+    stretched: FloatImage = ndimage.affine_transform(
+        image, steps, (steps - 1) / 2, output_shape=(*shape, 3), order=1, mode="nearest"
     )
+    return stretched

@@ -48,13 +48,17 @@ def _unsupported_cell(cfa: npt.NDArray[np.uint8]) -> str | None:
     rows, columns = cfa.shape
     if max(cfa.ravel()) > 2:
         return f"a mosaic of the colours {_names(sorted(set(cfa.ravel().tolist())))}; expected red, green, blue"
-    if (rows % 2, columns % 2) == (0, 0) and np.array_equal(cfa, np.tile(cfa[:2, :2], (rows // 2, columns // 2))):
-        return None if _letters(cfa[:2, :2]) in CFA_PATTERNS else f"the mosaic {_letters(cfa[:2, :2])}, no Bayer cell"
+    if (rows, columns) == (2, 2):
+        return None if _letters(cfa) in CFA_PATTERNS else f"the mosaic {_letters(cfa)}, no Bayer cell"
     if (rows, columns) == (6, 6) and _letters(cfa) in _xtrans_shifts():
         return None
-    if (rows, columns) == (4, 4) and _letters(cfa[::2, ::2]) in CFA_PATTERNS:
+    if (rows, columns) == (4, 4) and _letters(cfa[::2, ::2]) in CFA_PATTERNS and _is_in_blocks(cfa):
         return "a Quad Bayer mosaic (blocks of 2 x 2 pixels of one colour), which is not read"
-    return f"a mosaic whose cell of {rows} x {columns} pixels is neither Bayer nor X-Trans"
+    return f"a mosaic whose cell of {rows} x {columns} pixels is neither a Bayer cell of 2 x 2 nor X-Trans"
+
+
+def _is_in_blocks(cfa: npt.NDArray[np.uint8]) -> bool:
+    return np.array_equal(cfa, cfa[::2, ::2].repeat(2, axis=0).repeat(2, axis=1))
 
 
 def _xtrans_shifts() -> set[str]:
