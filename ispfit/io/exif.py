@@ -2,40 +2,35 @@
 
 from __future__ import annotations
 
-import io
-import logging
-import math
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import exifread
 from PIL import Image as PILImage
 from PIL.TiffImagePlugin import IFDRational
 
 from ispfit.images import Shot
+from ispfit.io.ifd import Directory
+from ispfit.io.metadata import Metadata, open_metadata, printable
+from ispfit.io.picture_style import read_style
 
 __all__ = ["Exif", "make_exif", "read_exif", "read_style"]
 
-logging.getLogger("exifread").addHandler(logging.NullHandler())  # else it prints a warning for each file without EXIF
-
-# exifread has no names for these tags of the DNG specification.
-_DNG_VERSION, _UNIQUE_CAMERA_MODEL, _WHITE_LEVEL, _AS_SHOT_NEUTRAL = (
-    f"Image Tag 0x{tag:X}" for tag in (0xC612, 0xC614, 0xC61D, 0xC628)
-)
-_MAX_TEXT_LENGTH = 80  # characters
-_STYLE_TAGS = tuple(
-    f"MakerNote {name}"
-    for name in ("PictureControl", "CreativeStyle", "FilmMode", "PictureMode", "PictureStyle", "ColorMode")
-)
-_RENDERING_TAGS = ("Contrast", "Saturation", "Sharpness")
+_MAKE, _MODEL, _ORIENTATION, _DATE, _WHITE_POINT, _PRIMARIES = 0x10F, 0x110, 0x112, 0x132, 0x13E, 0x13F
+_UNIQUE_CAMERA_MODEL = 0xC614  # of the DNG specification
+_EXPOSURE_TIME, _ISO, _DATE_ORIGINAL, _SUBSECONDS, _COLOR_SPACE, _GAMMA = 0x829A, 0x8827, 0x9003, 0x9291, 0xA001, 0xA500
+_ISO_BEYOND_SHORT = (0x8832, 0x8831, 0x8833)  # recommended exposure index, standard output sensitivity, ISO speed
+_MAX_SHORT = 65535
+_TIME = re.compile(r"(\d{4})[:-](\d\d)[:-](\d\d)[T ](\d\d):(\d\d):(\d\d)(\.\d+)?", re.ASCII)
+_FRACTION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(?:/(\d{1,9}))?", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Exif:
-    """The EXIF fields of a shot; a field that is missing or invalid is None.
+    """The EXIF fields of a shot, wherever in its file they are; a field that is missing or invalid is None.
 
     Parameters
     ----------
@@ -43,10 +38,10 @@ class Exif:
     iso : ISO speed.
     exposure_time : seconds.
     orientation : 1 to 8, the turn that makes the stored picture upright (Exif 2.32, tag 0x0112).
-    neutral : the DNG tag AsShotNeutral, camera RGB of a neutral surface.
     interoperability : ``"R03"`` in an Adobe RGB file of the DCF standard, ``"R98"`` in an sRGB one.
-    dng : True if the file is a DNG.
-    white_levels : the DNG tag WhiteLevel; a linear DNG has one level per channel.
+    color_space : 1 for sRGB, 65535 for another one (Exif 2.32, tag 0xA001), 2 for Adobe RGB (some cameras').
+    chromaticities : x and y of red, green, blue and white (TIFF 6.0, PrimaryChromaticities and WhitePoint).
+    gamma : exponent from encoded to linear values (Exif 2.32, tag 0xA500).
     taken : time of capture by the camera's clock, in seconds since 1970.
     """
 
@@ -55,74 +50,64 @@ class Exif:
     iso: float | None = None
     exposure_time: float | None = None
     orientation: int | None = None
-    neutral: tuple[float, ...] | None = None
     interoperability: str | None = None
-    dng: bool = False
-    white_levels: tuple[float, ...] | None = None
+    color_space: int | None = None
+    chromaticities: tuple[float, ...] | None = None
+    gamma: float | None = None
     taken: float | None = None
 
 
 def read_exif(source: Path | bytes) -> Exif:
-    """Read the EXIF of a file, or of a file's bytes; all fields are None if it has no EXIF or a broken one."""
-    tags = _read_tags(source)
-    orientation = _positive_number(tags, "Image Orientation")
-    return Exif(
-        make=_text(tags, "Image Make"),
-        model=_text(tags, "Image Model") or _text(tags, _UNIQUE_CAMERA_MODEL),
-        iso=_positive_number(tags, "EXIF ISOSpeedRatings", "EXIF PhotographicSensitivity", "Image ISOSpeedRatings"),
-        exposure_time=_positive_number(tags, "EXIF ExposureTime", "Image ExposureTime"),
-        orientation=int(orientation) if orientation is not None and 1 <= orientation <= 8 else None,
-        neutral=_positive_tuple(tags, _AS_SHOT_NEUTRAL),
-        interoperability=_text(tags, "Interoperability InteroperabilityIndex"),
-        dng=_DNG_VERSION in tags,
-        white_levels=_positive_tuple(tags, _WHITE_LEVEL),
-        taken=_capture_time(tags),
-    )
+    """Read the EXIF of a file, or of a file's bytes; all fields are None if it has no EXIF or a broken one.
 
-
-def read_style(source: Path) -> str | None:
-    """Return the picture style of a shot by the maker's notes, else by EXIF's contrast, saturation and sharpness.
-
-    Examples are ``"VIVID"`` (Nikon's picture control), ``"Velvia"`` and ``"contrast hard, saturation high"``; None if
-    the file records neither. The names are the maker's own and only distinguish styles of one camera.
+    A field that EXIF lacks is taken from XMP.
     """
-    tags = _read_tags(source, details=True)
-    for name in _STYLE_TAGS:
-        if (style := _style_name(tags.get(name))) is not None:
-            return style
-    settings = {name: str(tags[f"EXIF {name}"]).lower() for name in _RENDERING_TAGS if f"EXIF {name}" in tags}
-    if not settings:
+    with open_metadata(source) as metadata:
+        image, exif, xmp = metadata.image, metadata.exif, metadata.xmp
+        orientation = next(iter(image.numbers(_ORIENTATION)), None) or _fraction(xmp.get("tiff:Orientation"))
+        space = next(iter(exif.numbers(_COLOR_SPACE)), None) or _fraction(xmp.get("exif:ColorSpace"))
+        return Exif(
+            make=printable(image.text(_MAKE) or xmp.get("tiff:Make")),
+            model=printable(image.text(_MODEL) or xmp.get("tiff:Model")) or printable(image.text(_UNIQUE_CAMERA_MODEL)),
+            iso=_iso(metadata),
+            exposure_time=_positive(exif, _EXPOSURE_TIME)
+            or _positive(image, _EXPOSURE_TIME)
+            or _fraction(xmp.get("exif:ExposureTime")),
+            orientation=int(orientation) if orientation and orientation in range(1, 9) else None,
+            interoperability=printable(metadata.interoperability.text(1)),
+            color_space=int(space) if space else None,
+            chromaticities=_chromaticities(image),
+            gamma=_positive(exif, _GAMMA),
+            taken=_capture_time(metadata),
+        )
+
+
+def _iso(metadata: Metadata) -> float | None:
+    """Return the ISO speed. The tag for it ends at 65535, which then stands for the value of another tag."""
+    exif, xmp = metadata.exif, metadata.xmp
+    iso = _positive(exif, _ISO) or _positive(metadata.image, _ISO)
+    if iso is None or iso == _MAX_SHORT:
+        iso = next((speed for tag in _ISO_BEYOND_SHORT if (speed := _positive(exif, tag))), None)
+    return iso or _fraction(xmp.get("exifEX:PhotographicSensitivity")) or _fraction(xmp.get("exif:ISOSpeedRatings"))
+
+
+def _capture_time(metadata: Metadata) -> float | None:
+    """Return when the shot was taken, else when the file was changed, by EXIF or else XMP; seconds since 1970."""
+    exif, image, xmp = metadata.exif, metadata.image, metadata.xmp
+    digits = re.match(r"\s*([0-9]+)", exif.text(_SUBSECONDS) or "")
+    original = f"{exif.text(_DATE_ORIGINAL) or ''}{'.' + digits[1] if digits else ''}"
+    times = (original, xmp.get("exif:DateTimeOriginal"), image.text(_DATE), xmp.get("xmp:CreateDate"))
+    return next((seconds for time in times if (seconds := _seconds(time or "")) is not None), None)
+
+
+def _seconds(time: str) -> float | None:
+    if (parts := _TIME.match(time.strip())) is None:
         return None
-    special = [f"{name.lower()} {value}" for name, value in settings.items() if value not in {"normal", "0"}]
-    return _printable(", ".join(special)) or "standard"
-
-
-def _style_name(tag: Any) -> str | None:
-    if tag is None:
-        return None
-    values = tag.values
-    if isinstance(values, list) and len(values) > 8 and all(isinstance(value, int) for value in values):
-        nikon_name = bytes(value & 0xFF for value in values[4:24])  # after a version of four bytes
-        values = nikon_name.decode("ascii", "ignore")
-    return _printable(values if isinstance(values, str) else str(tag))
-
-
-def _read_tags(source: Path | bytes, details: bool = False) -> dict[str, Any]:
-    with source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as file:
-        try:
-            tags: dict[str, Any] = exifread.process_file(file, details=details, extract_thumbnail=False)
-        except Exception:  # noqa: BLE001 - exifread fails in any way on a broken EXIF; the pixels may be intact
-            return {}
-    return tags
-
-
-def _capture_time(tags: dict[str, Any]) -> float | None:
-    text = _text(tags, "EXIF DateTimeOriginal") or _text(tags, "Image DateTime")
     try:
-        whole = datetime.strptime(text or "", "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
-        return whole + float(f"0.{int(_text(tags, 'EXIF SubSecTimeOriginal') or 0)}")
-    except (ValueError, OverflowError):
+        whole = datetime(*map(int, parts.groups()[:6]), tzinfo=UTC)  # type: ignore[arg-type, misc]
+    except ValueError:
         return None
+    return whole.timestamp() + float(parts[7] or 0)
 
 
 def make_exif(shot: Shot, orientation: int = 1) -> bytes:
@@ -139,29 +124,18 @@ def make_exif(shot: Shot, orientation: int = 1) -> bytes:
     return exif.tobytes()
 
 
-def _values(tags: dict[str, Any], *names: str) -> list[Any]:
-    """Return the values of the first of these tags that exists."""
-    values: Any = next((tags[name].values for name in names if name in tags), [])
-    return list(values) if isinstance(values, list | tuple) else [values]
+def _positive(directory: Directory, tag: int) -> float | None:
+    return next((value for value in directory.numbers(tag) if value > 0), None)
 
 
-def _text(tags: dict[str, Any], name: str) -> str | None:
-    values = _values(tags, name)
-    return _printable(values[0]) if values and isinstance(values[0], str) else None
+def _chromaticities(image: Directory) -> tuple[float, ...] | None:
+    primaries, white = image.numbers(_PRIMARIES), image.numbers(_WHITE_POINT)
+    return (*primaries, *white) if (len(primaries), len(white)) == (6, 2) else None
 
 
-def _printable(text: str) -> str | None:
-    return "".join(letter for letter in text[:_MAX_TEXT_LENGTH] if letter.isprintable()).strip() or None
-
-
-def _positive_tuple(tags: dict[str, Any], *names: str) -> tuple[float, ...] | None:
-    try:
-        values = tuple(float(value) for value in _values(tags, *names))
-    except (TypeError, ValueError, ArithmeticError):
+def _fraction(text: str | None) -> float | None:
+    """Return a positive number that XMP writes as ``"1/200"`` or ``"0.005"``."""
+    if (parts := _FRACTION.fullmatch((text or "").strip())) is None:
         return None
-    return values if values and all(math.isfinite(value) and value > 0 for value in values) else None
-
-
-def _positive_number(tags: dict[str, Any], *names: str) -> float | None:
-    values = _positive_tuple(tags, *names)
-    return values[0] if values else None
+    below = float(parts[2] or 1)
+    return float(parts[1]) / below if below and float(parts[1]) else None

@@ -8,20 +8,21 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import rawpy
 from PIL import Image as PILImage
 from PIL import UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
-from ispfit.errors import FileError, InputWarning
+from ispfit.errors import FileError
 from ispfit.images import FloatImage, Image, Shot
 from ispfit.io.exif import Exif, read_exif
-from ispfit.io.jpeg_damage import check_jpeg_data, check_seams
+from ispfit.io.jpeg_damage import check_jpeg
 from ispfit.io.listing import RAW_SUFFIXES, TIFF_SUFFIXES, check_file
+from ispfit.io.modern_pictures import read_modern_picture
 from ispfit.io.orientation import FLIP_OF_ORIENTATION, upright
-from ispfit.io.profiles import adobe_to_srgb, apply_profile
 from ispfit.io.raw import open_raw, raw_shot
 from ispfit.io.tiff import check_deflated_strips, read_16_bit_tiff
+from ispfit.io.told_colors import modern_colors, picture_colors, preview_colors, to_srgb
 from ispfit.resize import Size, check_size, reduce_image
 
 __all__ = ["read_srgb"]
@@ -64,8 +65,13 @@ def _read_picture(source: Path) -> Image:
     exif = read_exif(source)
     shot = Shot(source.stem, exif.make, exif.model, exif.iso, exif.exposure_time)
     flip = FLIP_OF_ORIENTATION[exif.orientation or 1]
-    deep = read_16_bit_tiff(source) if source.suffix.lower() in TIFF_SUFFIXES else None
-    return Image(_convert_16_bit(*deep, source, flip) if deep else _decode(source, source, exif, flip), shot)
+    if (modern := read_modern_picture(source)) is not None:
+        told = modern_colors(modern.profile, modern.color_codes, exif, source)
+        return Image(to_srgb(modern.codes, told, source), shot)
+    if source.suffix.lower() in TIFF_SUFFIXES and (deep := read_16_bit_tiff(source)) is not None:
+        told = picture_colors(source, deep[1], exif, source)
+        return Image(upright(to_srgb(deep[0], told, source), flip), shot)
+    return Image(_decode(source, source, exif, flip), shot)
 
 
 def _read_preview(source: Path) -> Image:
@@ -74,30 +80,24 @@ def _read_preview(source: Path) -> Image:
             preview = raw.extract_thumb()
         except (rawpy.LibRawNoThumbnailError, rawpy.LibRawUnsupportedThumbnailError) as error:
             raise FileError(f"{source}: has no embedded picture of the camera; use its JPEG instead.") from error
-        shot, flip = raw_shot(raw, read_exif(source), source), raw.sizes.flip
+        raw_exif, flip = read_exif(source), raw.sizes.flip
+        shot = raw_shot(raw, raw_exif, source)
     if preview.format == rawpy.ThumbFormat.BITMAP:
-        return Image(upright(_three_channels(preview.data), flip), shot)
+        told = preview_colors(None, Exif(), (preview.data.shape[1], preview.data.shape[0]), raw_exif, source)
+        return Image(upright(to_srgb(preview.data, told, source), flip), shot)
     exif = read_exif(preview.data)
     flip = FLIP_OF_ORIENTATION[exif.orientation] if exif.orientation else flip
-    return Image(_decode(preview.data, source, exif, flip), shot)
+    return Image(_decode(preview.data, source, exif, flip, raw_exif), shot)
 
 
-def _convert_16_bit(codes: npt.NDArray[np.uint16], profile: bytes | None, source: Path, flip: int) -> FloatImage:
-    """Return 16-bit codes as upright srgb; a profile other than sRGB is applied at 8 bits, the most that Pillow can."""
-    shallow = PILImage.fromarray((codes / 257).round().astype(np.uint8))
-    converted = np.asarray(apply_profile(shallow, profile, source))
-    same = np.array_equal(converted, np.asarray(shallow))
-    return upright(_three_channels(codes if same else converted), flip)
-
-
-def _decode(picture: Path | bytes, source: Path, exif: Exif, flip: int) -> FloatImage:
-    """Decode a file, or the bytes of one, to upright pixels in sRGB."""
+def _decode(picture: Path | bytes, source: Path, exif: Exif, flip: int, raw_exif: Exif | None = None) -> FloatImage:
+    """Decode a file, or the bytes of a preview in a RAW file whose EXIF is `raw_exif`, to upright pixels in sRGB."""
     colors, profile, turned = _open_picture(picture, source)
-    pixels = _three_channels(np.asarray(colors if colors.mode == "I;16" else apply_profile(colors, profile, source)))
-    if exif.interoperability == "R03" and not profile:
-        warnings.warn(f"{source}: converted from Adobe RGB to sRGB.", InputWarning, stacklevel=4)
-        pixels = adobe_to_srgb(pixels)
-    return upright(pixels, 0 if turned else flip)
+    if raw_exif is None:
+        told = picture_colors(picture, profile, exif, source)
+    else:
+        told = preview_colors(profile, exif, colors.size, raw_exif, source)
+    return upright(to_srgb(np.asarray(colors), told, source), 0 if turned else flip)
 
 
 def _open_picture(picture: Path | bytes, source: Path) -> tuple[PILImage.Image, bytes | None, bool]:
@@ -121,23 +121,13 @@ def _open_picture(picture: Path | bytes, source: Path) -> tuple[PILImage.Image, 
 
 def _check_damage(file: PILImage.Image, picture: Path | bytes, source: Path) -> None:
     """Raise a `FileError` if the file has damage that Pillow does not report."""
-    if file.format == "JPEG":
-        _check_jpeg_damage(file, picture if isinstance(picture, bytes) else picture.read_bytes(), source)
+    if isinstance(file, JpegImageFile):  # also one of several pictures (MPO)
+        check_jpeg(picture if isinstance(picture, bytes) else picture.read_bytes(), source)
     elif file.format == "TIFF" and isinstance(picture, Path):
         check_deflated_strips(picture)
     elif file.format == "PNG" and isinstance(picture, Path):
         with PILImage.open(picture, formats=["PNG"]) as unread:
             unread.verify()  # the checksums; needs a file that was not decoded yet
-
-
-def _check_jpeg_damage(file: PILImage.Image, data: bytes, source: Path) -> None:
-    check_jpeg_data(data, source)
-    layers = getattr(file, "layer", [])
-    if file.mode != "RGB" or not layers or getattr(file, "info", {}).get("progressive"):
-        return  # a progressive file is coded in several passes: a shift leaves no seam
-    with PILImage.open(io.BytesIO(data), formats=["JPEG"]) as planes:
-        planes.draft("YCbCr", planes.size)
-        check_seams(np.asarray(planes), (8 * layers[0][2], 8 * layers[0][1]), source)
 
 
 def _to_supported_mode(picture: PILImage.Image, source: Path) -> PILImage.Image:
@@ -150,9 +140,3 @@ def _to_supported_mode(picture: PILImage.Image, source: Path) -> PILImage.Image:
     if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format == "PNG"):
         return PILImage.fromarray(np.asarray(picture).astype(np.uint16))
     raise FileError(f"{source}: expected an image of 8 or 16 bits per channel, got Pillow's mode {picture.mode!r}.")
-
-
-def _three_channels(codes: npt.NDArray[np.uint8 | np.uint16]) -> FloatImage:
-    """Scale the codes of a colour or grey picture to [0, 1], H x W x 3."""
-    pixels = codes.astype(np.float32) / np.float32(np.iinfo(codes.dtype).max)
-    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)

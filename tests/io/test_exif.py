@@ -14,21 +14,20 @@ from ispfit.io.exif import Exif, make_exif, read_exif
 
 def test_a_dng_tells_everything(write_shot: Any, patches: Any) -> None:
     options = {"make": "Canon", "model": "EOS 650D", "iso": 3200, "exposure_time": 1 / 30, "orientation": 8}
-    exif = read_exif(write_shot(patches, as_shot_neutral=(0.5, 1, 0.75), **options))
+    exif = read_exif(write_shot(patches, **options))
     assert (exif.make, exif.model, exif.iso, exif.orientation) == ("Canon", "EOS 650D", 3200, 8)
     assert exif.exposure_time == pytest.approx(1 / 30, rel=1e-4)
-    assert exif.neutral == pytest.approx((0.5, 1, 0.75))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_what_make_exif_writes_is_read_from_a_jpeg(jpeg: Any, patches: Any, orientation: int) -> None:
     shot = Shot(make="Sony", model="ILCE-7", iso=125, exposure_time=1 / 8000)
     exif = read_exif(jpeg(patches, exif=make_exif(shot, orientation)))
-    assert exif == Exif("Sony", "ILCE-7", 125, 1 / 8000, orientation)
+    assert exif == Exif("Sony", "ILCE-7", 125, 1 / 8000, orientation, color_space=1)
 
 
 def test_an_unknown_shot_makes_an_exif_without_it(jpeg: Any, patches: Any) -> None:
-    assert read_exif(jpeg(patches, exif=make_exif(Shot()))) == Exif(orientation=1)
+    assert read_exif(jpeg(patches, exif=make_exif(Shot()))) == Exif(orientation=1, color_space=1)
 
 
 def test_no_exif_is_no_error(jpeg: Any, patches: Any, tmp_path: Path) -> None:
@@ -41,11 +40,6 @@ def test_names_are_cleaned_and_cut(write_shot: Any, patches: Any) -> None:
     assert exif.make == "Nikon"
     assert exif.model is not None
     assert len(exif.model) <= 80
-
-
-@pytest.mark.parametrize("neutral", [(0.0, 1.0, 1.0), (0.0, 0.0, 0.0)])
-def test_an_impossible_neutral_is_none(write_shot: Any, patches: Any, neutral: Any) -> None:
-    assert read_exif(write_shot(patches, as_shot_neutral=neutral)).neutral is None
 
 
 def test_damaged_exif_never_raises(write_shot: Any, patches: Any, jpeg: Any) -> None:

@@ -172,8 +172,8 @@ def test_picture_styles_are_told_apart(roll: Path, tmp_path: Path) -> None:
         with PILImage.open(roll / "VirtualA_0002.jpg") as picture:
             picture.save(card / f"{name}.jpg", quality=95, exif=exif)
     report = make_pairs(card, pairs, size=SIZE, n_jobs=1)
-    assert [row["style"] for row in report.pairs] == ["standard", "saturation hard"]
-    assert set(report.tables) == {"ispfit-virtual-a-standard", "ispfit-virtual-a-saturation-hard"}
+    assert [row["style"] for row in report.pairs] == ["standard", "saturation high"]
+    assert set(report.tables) == {"ispfit-virtual-a-standard", "ispfit-virtual-a-saturation-high"}
     again = make_pairs(card, pairs, size=SIZE, n_jobs=1, style="standard")
     assert [row["name"] for row in again.pairs] == ["plain"]
 
