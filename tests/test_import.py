@@ -10,7 +10,7 @@ import pytest
 
 import ispfit
 
-HEAVY = ("torch", "sklearn", "scipy", "rawpy", "exifread", "skimage", "PIL", "matplotlib", "imageio", "tifffile")
+HEAVY = ("torch", "sklearn", "scipy", "rawpy", "imagecodecs", "skimage", "PIL", "matplotlib", "imageio", "tifffile")
 
 
 def imported_by(code: str) -> set[str]:
