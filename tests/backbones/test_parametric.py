@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from ispfit import ISPModel
+from ispfit import ISPModel, Scene, Window
 from ispfit.backbones.parametric import Parametric, ParametricNetwork
 from ispfit.backbones.parts.radial import RadialMap
 from ispfit.color import linear_to_srgb
@@ -104,9 +104,11 @@ def test_colours_that_tell_little_make_a_camera_all_the_same(raw: Any) -> None:
     assert torch.isfinite(camera.to_raw(inputs[1])).all()
 
 
-def test_low_precision_does_not_touch_a_colour_model() -> None:
-    network = ParametricNetwork(4)
-    pixels = torch.rand(1, 3, 8, 8)
-    exact = network.render(pixels, None, None)  # type: ignore[arg-type]
+@pytest.mark.parametrize("side", [8, 512], ids=["exact", "by table"])
+def test_low_precision_does_not_touch_a_colour_model(side: int) -> None:
+    network, pixels = ParametricNetwork(4), torch.rand(1, 3, 8, 8)
+    corner, sides = torch.zeros(1, dtype=torch.long), torch.tensor([side])
+    window = Window(corner, corner, 8, 8, sides, sides)
+    exact = network.render(pixels, Scene(), window)
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(network.render(pixels, None, None), exact)  # type: ignore[arg-type]
+        assert torch.equal(network.render(pixels, Scene(), window), exact)

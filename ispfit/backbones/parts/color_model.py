@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 import torch
 from scipy.interpolate import PchipInterpolator
 from torch import Tensor
 
-from ispfit.backbone import Network, Scene, Window
+from ispfit.backbone import Network
 from ispfit.backbones.parts.color_samples import Colors, sample_colors
+from ispfit.backbones.parts.colorwise import ColorwiseNetwork
 from ispfit.backbones.parts.monotone_curves import MonotoneCurves, fit_monotone
 from ispfit.backbones.parts.radial import RadialMap
 from ispfit.color import srgb_to_linear
@@ -32,8 +33,8 @@ _CUBE_CELLS = 40  # per side of the cube in which colours are averaged before th
 _LINEAR_FLOOR = 0.005  # limits how much the response amplifies errors in the dark tones
 
 
-class ParametricNetwork(Network):
-    """The network of `Parametric`, in the forward direction.
+class ParametricNetwork(ColorwiseNetwork):
+    """The network of `Parametric`, in the forward direction: matrix, gamut mapping and response.
 
     Attributes
     ----------
@@ -43,6 +44,7 @@ class ParametricNetwork(Network):
     """
 
     matrix: Tensor
+    gamma = 2.2  # raw is linear: its dark tones need nodes of their own
 
     def __init__(self, control_points: int) -> None:
         super().__init__()
@@ -51,9 +53,9 @@ class ParametricNetwork(Network):
         self.response = MonotoneCurves(_RESPONSE_NODES)
         self.response.set(_standard_response())
 
-    def render(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
-        """Apply matrix, gamut mapping and response."""
-        return _colorwise(self.to_srgb, pixels)
+    def map_colors(self, colors: Tensor) -> Tensor:
+        """Render colours (n, 3), see `to_srgb`."""
+        return self.to_srgb(colors)
 
     def to_srgb(self, raw: Tensor) -> Tensor:
         """Render colours (n, 3)."""
@@ -87,24 +89,16 @@ class ParametricNetwork(Network):
             gamut.fit(mean_source, mean_target, importance * squared_slope)
 
 
-class _Inverse(Network):
-    """The network from srgb to raw of a `ParametricNetwork`."""
+class _Inverse(ColorwiseNetwork):
+    """The network from srgb to raw of a `ParametricNetwork`: response, inverse gamut mapping and inverse matrix."""
 
     def __init__(self, camera: ParametricNetwork) -> None:
         super().__init__()
         self.camera = camera
 
-    def render(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
-        """Apply response, inverse gamut mapping and inverse matrix."""
-        return _colorwise(self.camera.to_raw, pixels)
-
-
-def _colorwise(function: Callable[[Tensor], Tensor], pixels: Tensor) -> Tensor:
-    """Apply a map of colours (n, 3) to images (N, 3, H, W)."""
-    colors = pixels.float().movedim(1, -1)
-    with torch.autocast(pixels.device.type, enabled=False):
-        mapped = function(colors.reshape(-1, 3))
-    return mapped.reshape(colors.shape).movedim(-1, 1).contiguous()
+    def map_colors(self, colors: Tensor) -> Tensor:
+        """Derender colours (n, 3)."""
+        return self.camera.to_raw(colors)
 
 
 def _fit_matrix_and_response(raw: Colors, srgb: Colors) -> tuple[Colors, Colors]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
-from ispfit.backbones.parts.color_table import lattice, look_up
+from ispfit.backbones.parts.color_table import lattice, look_up, prefilter
 
 
 def table_of(size: int, function: object) -> torch.Tensor:
@@ -28,3 +29,39 @@ def test_beyond_the_table_the_nearest_value_is_taken() -> None:
     table = table_of(3, lambda nodes: nodes)
     assert look_up(table, torch.full((1, 3, 1, 1), 7.0)).flatten().tolist() == [1, 1, 1]
     assert look_up(table, torch.full((1, 3, 1, 1), -7.0)).flatten().tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_parts_for_threads_do_not_change_the_result(n_threads: int) -> None:
+    table, colors = torch.rand(1, 2, 5, 5, 5), torch.rand(1, 3, 6, 8)
+    expected = torch.cat([look_up(table, row) for row in torch.split(colors, 1, 2)], 2)  # one thread or another, by the width
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    try:
+        assert torch.equal(look_up(table, colors), expected)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_each_image_has_its_own_table() -> None:
+    tables, colors = torch.rand(3, 2, 5, 5, 5), torch.rand(3, 3, 6, 8)
+    alone = [look_up(tables[i : i + 1], colors[i : i + 1]) for i in range(3)]
+    assert torch.equal(look_up(tables, colors), torch.cat(alone))
+
+
+def test_a_prefiltered_table_errs_as_often_above_as_below() -> None:
+    """The error of linear interpolation is h ** 2 / 12 * f'' on average, here with f'' = 2 and three axes."""
+    table = table_of(9, lambda nodes: nodes.square().sum(1, keepdim=True))
+    colors = 0.125 + 0.75 * torch.rand(1, 3, 200, 200, generator=torch.Generator().manual_seed(0))
+    exact = colors.square().sum(1, keepdim=True)
+    assert (look_up(table, colors) - exact).mean().item() == pytest.approx(3 * 2 / 12 / 8**2, rel=0.02)
+    error = look_up(prefilter(table), colors) - exact
+    assert error.mean().item() == pytest.approx(0, abs=1e-4)
+    assert error.abs().mean() < 0.4 * (look_up(table, colors) - exact).abs().mean()
+
+
+def test_the_prefilter_keeps_affine_maps_and_its_argument() -> None:
+    table = table_of(5, lambda nodes: nodes @ torch.rand(3, 3) + 0.1)
+    before = table.clone()
+    torch.testing.assert_close(prefilter(table), table)
+    assert torch.equal(table, before)
