@@ -206,7 +206,7 @@ def _render_file(
     fitted = _load(model, device).set_params(precision=precision)
     make_folder(target.parent)
     [srgb] = fitted.transform([read_raw(source, half_size=half_size, size=size)])
-    write_srgb(target, srgb, quality=quality)
+    write_srgb(target, srgb, quality=quality, metadata_of=source)
     return target
 
 
@@ -219,7 +219,7 @@ def _derender_file(
     fitted = _load(model, device).set_params(precision=precision)
     make_folder(target.parent)
     [raw] = fitted.inverse_transform([read_srgb(source, size=size)])
-    write_linear(target, raw, dtype=dtype)
+    write_linear(target, raw, dtype=dtype, metadata_of=source)
     return target
 
 

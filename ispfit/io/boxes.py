@@ -12,12 +12,12 @@ from ispfit.io.ifd import NO_DIRECTORY, Directory, open_tiff
 __all__ = ["color_codes", "cr3_directories", "jxl_exif"]
 
 _CANON = bytes.fromhex("85c0b687820f11e08111f4ce462b6a48")
-_CR3_DIRECTORIES = (b"CMT1", b"CMT2", b"CMT3")
+_CR3_DIRECTORIES = (b"CMT1", b"CMT2", b"CMT3", b"CMT4")
 _MAX_BYTES = 1 << 24
 
 
-def cr3_directories(file: BinaryIO) -> tuple[Directory, Directory, Directory]:
-    """Return the directories of a CR3 file: image, EXIF and maker's notes, each in a TIFF structure of its own."""
+def cr3_directories(file: BinaryIO) -> tuple[Directory, Directory, Directory, Directory]:
+    """Return the directories of a CR3 file: image, EXIF, maker's notes and GPS, each in a TIFF structure of its own."""
     found = {
         kind: open_tiff(io.BytesIO(_read(file, box)))
         for kind, *movie in _boxes(file)
@@ -27,8 +27,8 @@ def cr3_directories(file: BinaryIO) -> tuple[Directory, Directory, Directory]:
         for kind, *box in _boxes(file, own[0] + 16, own[1])
         if kind in _CR3_DIRECTORIES
     }
-    image, exif, maker = (found.get(kind, NO_DIRECTORY) for kind in _CR3_DIRECTORIES)
-    return image, exif, maker
+    image, exif, maker, gps = (found.get(kind, NO_DIRECTORY) for kind in _CR3_DIRECTORIES)
+    return image, exif, maker, gps
 
 
 def jxl_exif(file: BinaryIO) -> bytes:

@@ -7,7 +7,6 @@ import math
 import os
 import struct
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,6 +15,19 @@ from PIL import Image as PILImage
 
 from ispfit.errors import InputError
 from ispfit.files import atomic_path
+from ispfit.images import Shot
+from ispfit.io.exif_writer import exposure_tags
+from ispfit.io.ifd_writer import (
+    Value,
+    ascii_text,
+    bytes_of,
+    encode_directory,
+    longs,
+    rationals,
+    shorts,
+    srationals,
+    undefined,
+)
 
 __all__ = ["CFA_PATTERNS", "XTRANS", "Box", "make_mosaic", "write_dng"]
 
@@ -27,10 +39,7 @@ CFA_PATTERNS = ("RGGB", "BGGR", "GRBG", "GBRG")
 XTRANS = "GBGGRGRGRBGBGBGGRGGRGGBGBGBRGRGRGGBG"
 """The 6 x 6 cell of Fujifilm's X-Trans sensors, row by row."""
 
-_Tags: TypeAlias = dict[int, tuple[str, Any]]
-_INTEGER_FORMATS = {"byte": (1, "B"), "ascii": (2, "s"), "short": (3, "H"), "long": (4, "L")}
-_RATIONAL_FORMATS = {"rational": (5, "LL"), "srational": (10, "ll")}
-_MAX_DENOMINATOR = 10**6
+_Tags: TypeAlias = dict[int, Value]
 _D65_ILLUMINANT = 21  # Exif 2.32, tag LightSource
 
 
@@ -106,27 +115,23 @@ def write_dng(
     samples = _pack(mosaic, bits)
     tags = _sample_tags(mosaic.shape, bits, len(samples), cfa) | _level_tags(mosaic, cfa, black_level, white_level)
     tags |= {
-        271: ("ascii", make),
-        272: ("ascii", model),
-        274: ("short", [orientation]),
-        50706: ("byte", [1, 4, 0, 0]),  # DNGVersion
-        50707: ("byte", [1, 1, 0, 0]),  # DNGBackwardVersion
-        50708: ("ascii", f"{make} {model}"),  # UniqueCameraModel
-        50721: ("srational", matrix.ravel()),  # ColorMatrix1
-        50778: ("short", [_D65_ILLUMINANT]),  # CalibrationIlluminant1
-        50829: ("long", [top, left, top + height, left + width]),  # ActiveArea
+        271: ascii_text(make),
+        272: ascii_text(model),
+        274: shorts(orientation),
+        50706: bytes_of((1, 4, 0, 0)),  # DNGVersion
+        50707: bytes_of((1, 1, 0, 0)),  # DNGBackwardVersion
+        50708: ascii_text(f"{make} {model}"),  # UniqueCameraModel
+        50721: srationals(matrix.ravel().tolist()),  # ColorMatrix1
+        50778: shorts(_D65_ILLUMINANT),  # CalibrationIlluminant1
+        50829: longs(top, left, top + height, left + width),  # ActiveArea
     }
     if linearization is not None:
-        tags[50712] = ("short", [int(code) for code in linearization])
+        tags[50712] = shorts(*(int(code) for code in linearization))
     if as_shot_neutral is not None:
-        tags[50728] = ("rational", as_shot_neutral)
+        tags[50728] = rationals(as_shot_neutral)
     if crop is not None:
-        tags |= {50719: ("long", crop[:2]), 50720: ("long", crop[2:])}  # DefaultCropOrigin, DefaultCropSize
-    exif: _Tags = {
-        33434: ("rational", [exposure_time]),
-        34855: ("short", [round(iso)]),
-        36864: ("byte", b"0230"),  # ExifVersion
-    }
+        tags |= {50719: longs(*crop[:2]), 50720: longs(*crop[2:])}  # DefaultCropOrigin, DefaultCropSize
+    exif = exposure_tags(Shot(iso=iso, exposure_time=exposure_time)) | {36864: undefined(b"0230")}  # ExifVersion
     with atomic_path(path) as temporary:
         temporary.write_bytes(_assemble(tags, exif, preview_jpeg, samples))
 
@@ -134,21 +139,21 @@ def write_dng(
 def _sample_tags(shape: tuple[int, ...], bits: int, size: int, cfa: str) -> _Tags:
     n_samples = shape[2] if len(shape) == 3 else 1
     tags: _Tags = {
-        254: ("long", [0]),  # NewSubfileType: the picture itself
-        256: ("long", [shape[1]]),
-        257: ("long", [shape[0]]),
-        258: ("short", [bits] * n_samples),  # BitsPerSample
-        259: ("short", [1]),  # Compression: none
-        262: ("short", [32803 if n_samples == 1 else 34892]),  # PhotometricInterpretation: CFA or LinearRaw
-        277: ("short", [n_samples]),  # SamplesPerPixel
-        278: ("long", [shape[0]]),  # RowsPerStrip
-        279: ("long", [size]),  # StripByteCounts
-        284: ("short", [1]),  # PlanarConfiguration
+        254: longs(0),  # NewSubfileType: the picture itself
+        256: longs(shape[1]),
+        257: longs(shape[0]),
+        258: shorts(*([bits] * n_samples)),  # BitsPerSample
+        259: shorts(1),  # Compression: none
+        262: shorts(32803 if n_samples == 1 else 34892),  # PhotometricInterpretation: CFA or LinearRaw
+        277: shorts(n_samples),  # SamplesPerPixel
+        278: longs(shape[0]),  # RowsPerStrip
+        279: longs(size),  # StripByteCounts
+        284: shorts(1),  # PlanarConfiguration
     }
     if n_samples == 1:
         side = math.isqrt(len(cfa))
-        tags[33421] = ("short", [side, side])  # CFARepeatPatternDim
-        tags[33422] = ("byte", ["RGB".index(color) for color in cfa])  # CFAPattern
+        tags[33421] = shorts(side, side)  # CFARepeatPatternDim
+        tags[33422] = bytes_of("RGB".index(color) for color in cfa)  # CFAPattern
     return tags
 
 
@@ -158,9 +163,9 @@ def _level_tags(
     n_samples = mosaic.shape[2] if mosaic.ndim == 3 else 1
     side = 2 if n_samples == 1 and len(cfa) == 4 else 1
     return {
-        50713: ("short", [side, side]),  # BlackLevelRepeatDim
-        50714: ("long", [int(level) for level in np.broadcast_to(black, side * side * n_samples)]),
-        50717: ("long", [int(level) for level in np.broadcast_to(white, n_samples)]),
+        50713: shorts(side, side),  # BlackLevelRepeatDim
+        50714: longs(*(int(level) for level in np.broadcast_to(black, side * side * n_samples))),
+        50717: longs(*(int(level) for level in np.broadcast_to(white, n_samples))),
     }
 
 
@@ -198,19 +203,19 @@ def _check_parameters(
 def _assemble(tags: _Tags, exif: _Tags, preview: bytes | None, samples: bytes) -> bytes:
     """Lay out header, directories, preview and samples, and write their offsets into the directories."""
     preview_tags = _preview_tags(preview) if preview else {}
-    tags |= {273: ("long", [0]), 34665: ("long", [0])}
-    tags |= {330: ("long", [0])} if preview else {}
-    at_exif = 8 + len(_directory(tags, 8))
-    at_preview_tags = at_exif + len(_directory(exif, at_exif))
-    at_preview = at_preview_tags + (len(_directory(preview_tags, at_preview_tags)) if preview else 0)
+    tags |= {273: longs(0), 34665: longs(0)}
+    tags |= {330: longs(0)} if preview else {}
+    at_exif = 8 + len(encode_directory(tags, 8))
+    at_preview_tags = at_exif + len(encode_directory(exif, at_exif))
+    at_preview = at_preview_tags + (len(encode_directory(preview_tags, at_preview_tags)) if preview else 0)
     at_samples = at_preview + len(preview or b"") + len(preview or b"") % 2
-    tags |= {273: ("long", [at_samples]), 34665: ("long", [at_exif])}
+    tags |= {273: longs(at_samples), 34665: longs(at_exif)}
     if preview:
-        tags[330] = ("long", [at_preview_tags])
-        preview_tags[273] = ("long", [at_preview])
-    head = struct.pack("<2sHL", b"II", 42, 8) + _directory(tags, 8) + _directory(exif, at_exif)
+        tags[330] = longs(at_preview_tags)
+        preview_tags[273] = longs(at_preview)
+    head = struct.pack("<2sHL", b"II", 42, 8) + encode_directory(tags, 8) + encode_directory(exif, at_exif)
     if preview:
-        head += _directory(preview_tags, at_preview_tags) + preview
+        head += encode_directory(preview_tags, at_preview_tags) + preview
     return head.ljust(at_samples, b"\0") + samples
 
 
@@ -218,42 +223,15 @@ def _preview_tags(jpeg: bytes) -> _Tags:
     with PILImage.open(io.BytesIO(jpeg)) as picture:
         width, height = picture.size
     return {
-        254: ("long", [1]),  # NewSubfileType: a preview
-        256: ("long", [width]),
-        257: ("long", [height]),
-        258: ("short", [8, 8, 8]),
-        259: ("short", [7]),  # Compression: JPEG
-        262: ("short", [6]),  # PhotometricInterpretation: YCbCr
-        273: ("long", [0]),
-        277: ("short", [3]),
-        278: ("long", [height]),
-        279: ("long", [len(jpeg)]),
-        284: ("short", [1]),
+        254: longs(1),  # NewSubfileType: a preview
+        256: longs(width),
+        257: longs(height),
+        258: shorts(8, 8, 8),
+        259: shorts(7),  # Compression: JPEG
+        262: shorts(6),  # PhotometricInterpretation: YCbCr
+        273: longs(0),
+        277: shorts(3),
+        278: longs(height),
+        279: longs(len(jpeg)),
+        284: shorts(1),
     }
-
-
-def _directory(tags: _Tags, offset: int) -> bytes:
-    """Return the TIFF image file directory for position `offset`, followed by the values that do not fit in it."""
-    entries, overflow = [], b""
-    after = offset + 2 + 12 * len(tags) + 4
-    for tag, (kind, values) in sorted(tags.items()):
-        code, count, data = _encode(kind, values)
-        if len(data) > 4:
-            value_offset = after + len(overflow)
-            overflow += data + b"\0" * (len(data) % 2)
-            data = struct.pack("<L", value_offset)
-        entries.append(struct.pack("<HHL4s", tag, code, count, data))
-    return struct.pack("<H", len(tags)) + b"".join(entries) + b"\0\0\0\0" + overflow
-
-
-def _encode(kind: str, values: Any) -> tuple[int, int, bytes]:
-    """Return the type code, the count and the bytes of a tag's values."""
-    if kind == "ascii":
-        text = values.encode("ascii", "replace") + b"\0"
-        return 2, len(text), text
-    if kind in _RATIONAL_FORMATS:
-        code, pair = _RATIONAL_FORMATS[kind]
-        ratios = [Fraction(float(value)).limit_denominator(_MAX_DENOMINATOR) for value in values]
-        return code, len(ratios), b"".join(struct.pack(f"<{pair}", *ratio.as_integer_ratio()) for ratio in ratios)
-    code, letter = _INTEGER_FORMATS[kind]
-    return code, len(values), struct.pack(f"<{len(values)}{letter}", *values)

@@ -1,23 +1,17 @@
-"""Read and write EXIF, a file's record of its shot."""
+"""Read EXIF, a file's record of its shot; see `exif_writer` for writing."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
-from PIL import Image as PILImage
-from PIL.TiffImagePlugin import IFDRational
-
-from ispfit.images import Shot
 from ispfit.io.ifd import Directory
 from ispfit.io.metadata import Metadata, open_metadata, printable
 from ispfit.io.picture_style import read_style
 
-__all__ = ["Exif", "make_exif", "read_exif", "read_style"]
+__all__ = ["Exif", "read_exif", "read_style"]
 
 _MAKE, _MODEL, _ORIENTATION, _DATE, _WHITE_POINT, _PRIMARIES = 0x10F, 0x110, 0x112, 0x132, 0x13E, 0x13F
 _UNIQUE_CAMERA_MODEL = 0xC614  # of the DNG specification
@@ -108,20 +102,6 @@ def _seconds(time: str) -> float | None:
     except ValueError:
         return None
     return whole.timestamp() + float(parts[7] or 0)
-
-
-def make_exif(shot: Shot, orientation: int = 1) -> bytes:
-    """Return an EXIF block for an sRGB file: camera, ISO, exposure time, orientation, and sRGB as colour space."""
-    exif = PILImage.Exif()
-    exif[0x0112] = orientation
-    exif.update({tag: text for tag, text in {0x010F: shot.make, 0x0110: shot.model}.items() if text})
-    details: dict[int, Any] = {0xA001: 1}
-    if shot.exposure_time:
-        details[0x829A] = IFDRational(Fraction(shot.exposure_time).limit_denominator(10**6))
-    if shot.iso:
-        details[0x8827] = round(shot.iso)
-    exif.get_ifd(0x8769).update(details)
-    return exif.tobytes()
 
 
 def _positive(directory: Directory, tag: int) -> float | None:

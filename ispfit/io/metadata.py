@@ -26,7 +26,8 @@ _TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"IIRO", b"IIRS", b"MMOR
 _JPEG_EXIF = re.compile(rb".{0,4}Exif\0.", re.DOTALL | re.IGNORECASE)  # some programs put junk before it
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _RAW_PROFILES = frozenset(f"Raw profile type {name}" for name in ("exif", "APP1", "app1", "xmp"))
-_PANASONIC_JPEG, _NEW_SUBFILE_TYPE, _ORIENTATION, _XMP, _EXIF, _INTEROPERABILITY = 0x2E, 254, 0x112, 700, 0x8769, 0xA005
+_PANASONIC_JPEG, _NEW_SUBFILE_TYPE, _ORIENTATION, _XMP = 0x2E, 254, 0x112, 700
+_EXIF, _GPS, _INTEROPERABILITY = 0x8769, 0x8825, 0xA005
 _MAX_BYTES = 1 << 24  # of a JPEG or an XMP packet inside of another file
 _MAX_DIRECTORIES = 64
 _MAX_TEXT_LENGTH = 80  # characters
@@ -39,13 +40,14 @@ class Metadata:
     Parameters
     ----------
     image : the directory of the picture (IFD0; in a TIFF file that begins with a thumbnail, that of the first picture).
-    exif, interoperability : the directories of these names, see Exif 2.32, section 4.6.3.
+    exif, gps, interoperability : the directories of these names, see Exif 2.32, section 4.6.3.
     maker : the directory of the maker's notes if it is not inside of `exif`, as in a CR3 file.
     xmp : see `read_xmp`.
     """
 
     image: Directory = NO_DIRECTORY
     exif: Directory = NO_DIRECTORY
+    gps: Directory = NO_DIRECTORY
     interoperability: Directory = NO_DIRECTORY
     maker: Directory = NO_DIRECTORY
     xmp: Mapping[str, str] = field(default_factory=dict)
@@ -74,8 +76,8 @@ def _find(file: BinaryIO) -> Metadata:
     if head[:15] == b"FUJIFILMCCD-RAW":
         return _of_raf(file)
     if head[4:12] == b"ftypcrx ":
-        image, exif, maker = cr3_directories(file)
-        return Metadata(image, exif, maker=maker)
+        image, exif, maker, gps = cr3_directories(file)
+        return Metadata(image, exif, gps, maker=maker)
     return _of_exif(modern_exif(file))
 
 
@@ -92,7 +94,8 @@ def _of_tiff(file: BinaryIO) -> Metadata:
     if jpeg := image.data(_PANASONIC_JPEG, _MAX_BYTES):  # in an RW2 file, which itself has little EXIF
         inner = _of_jpeg(io.BytesIO(jpeg)).exif
         exif = inner if inner.fields else exif
-    return Metadata(image, exif, exif.directory(_INTEROPERABILITY), xmp=read_xmp(image.data(_XMP, _MAX_BYTES)))
+    xmp = read_xmp(image.data(_XMP, _MAX_BYTES))
+    return Metadata(image, exif, image.directory(_GPS), exif.directory(_INTEROPERABILITY), xmp=xmp)
 
 
 def _picture_directory(first: Directory) -> Directory:

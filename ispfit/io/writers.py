@@ -16,8 +16,10 @@ from ispfit.codes import CODE_OF_ONE
 from ispfit.errors import InputError
 from ispfit.files import atomic_path
 from ispfit.images import Shot, check_image
-from ispfit.io.exif import make_exif
-from ispfit.io.listing import TIFF_SUFFIXES
+from ispfit.io.exif_writer import add_exif, make_exif
+from ispfit.io.linear_profile import linear_profile
+from ispfit.io.listing import TIFF_SUFFIXES, check_file
+from ispfit.io.shot_metadata import ShotMetadata, read_shot_metadata
 
 __all__ = ["write_linear", "write_srgb"]
 
@@ -25,21 +27,29 @@ _JPEG_SUFFIXES = frozenset({".jpg", ".jpeg"})
 
 
 def write_linear(
-    path: str | os.PathLike[str], image: npt.NDArray[np.floating], *, dtype: Literal["uint16", "float32"] = "uint16"
+    path: str | os.PathLike[str],
+    image: npt.NDArray[np.floating],
+    *,
+    dtype: Literal["uint16", "float32"] = "uint16",
+    metadata_of: str | os.PathLike[str] | None = None,
 ) -> None:
-    """Write raw as a TIFF file that `read_raw` reads back.
+    """Write raw as a TIFF file that `read_raw` reads back, with an ICC profile of linear light for other programs.
+
+    The primaries of the profile are those of sRGB, as a camera's are unknown; `read_raw` leaves the profile aside.
 
     Parameters
     ----------
     path : ``.tif`` or ``.tiff``; replaced if it exists, and never left half-written.
-    image : floats H x W x 3 in [0, 1]; if it has a `shot`, its make and model are written too.
+    image : floats H x W x 3 in [0, 1]; if it has a `shot`, that goes into the EXIF.
     dtype : ``"uint16"``: values * 65535, rounded, an error of at most 8e-6. ``"float32"``: exact, and
         any finite values are allowed, such as those above 1 that ``read_raw(highlights="keep")`` returns.
+    metadata_of : the file from which the image was made, whose date, place, lens, exposure, author and copyright are
+        copied; see `read_shot_metadata`.
 
     Raises
     ------
     FileError
-        If the file cannot be written.
+        If the file cannot be written, or `metadata_of` cannot be read.
     InputError
         If the image, the suffix or `dtype` is invalid.
     """
@@ -51,25 +61,28 @@ def write_linear(
         check_image(np.clip(pixels, 0, 1), "image")
     else:
         raise InputError(f"dtype: expected 'uint16' or 'float32', got {dtype!r}.")
-    shot = getattr(image, "shot", Shot())
-    names = [
-        (tag, "s", 0, text.encode("ascii", "replace"), True)
-        for tag, text in ((271, shot.make), (272, shot.model))
-        if text
-    ]
+    shot, metadata = getattr(image, "shot", Shot()), _metadata_of(metadata_of)
     with atomic_path(final) as temporary:
         tifffile.imwrite(
             temporary,
             pixels,
+            byteorder="<",
             photometric="rgb",
             compression="zlib",
             predictor=dtype == "uint16",  # for floats it needs another package
+            iccprofile=linear_profile(),
             metadata=None,
-            extratags=names,
         )
+        add_exif(temporary, shot, metadata)
 
 
-def write_srgb(path: str | os.PathLike[str], image: npt.NDArray[np.floating], *, quality: int = 95) -> None:
+def write_srgb(
+    path: str | os.PathLike[str],
+    image: npt.NDArray[np.floating],
+    *,
+    quality: int = 95,
+    metadata_of: str | os.PathLike[str] | None = None,
+) -> None:
     """Write srgb as JPEG (4:4:4) or PNG with 8 bits per channel, marked as sRGB, with camera and exposure in its EXIF.
 
     Parameters
@@ -77,11 +90,13 @@ def write_srgb(path: str | os.PathLike[str], image: npt.NDArray[np.floating], *,
     path : ``.jpg``, ``.jpeg`` or ``.png``; replaced if it exists, and never left half-written.
     image : floats H x W x 3 in [0, 1], sRGB-encoded; if it has a `shot`, that goes into the EXIF.
     quality : of a JPEG, 1 to 100.
+    metadata_of : the file from which the image was made, whose date, place, lens, exposure, author and copyright are
+        copied; see `read_shot_metadata`.
 
     Raises
     ------
     FileError
-        If the file cannot be written.
+        If the file cannot be written, or `metadata_of` cannot be read.
     InputError
         If the image, the suffix or `quality` is invalid.
     """
@@ -89,13 +104,18 @@ def write_srgb(path: str | os.PathLike[str], image: npt.NDArray[np.floating], *,
     if quality not in range(1, 101):
         raise InputError(f"quality: expected an integer from 1 to 100, got {quality!r}.")
     codes = _codes(image, np.uint8)
-    exif = make_exif(getattr(image, "shot", Shot()))
+    shot, metadata = getattr(image, "shot", Shot()), _metadata_of(metadata_of)
+    exif = make_exif(shot, size=(codes.shape[0], codes.shape[1]), metadata=metadata)
     options: dict[str, Any] = {"quality": quality, "subsampling": "4:4:4"}
     if final.suffix.lower() == ".png":
         options = {"pnginfo": PngInfo()}
         options["pnginfo"].add(b"sRGB", b"\0")
     with atomic_path(final) as temporary:
         iio.imwrite(temporary, codes, plugin="pillow", exif=exif, **options)
+
+
+def _metadata_of(path: str | os.PathLike[str] | None) -> ShotMetadata:
+    return ShotMetadata() if path is None else read_shot_metadata(check_file(path))
 
 
 def _codes(image: npt.NDArray[np.floating], dtype: type[np.unsignedinteger[Any]]) -> npt.NDArray[Any]:

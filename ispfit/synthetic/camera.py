@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as PILImage
 
-from ispfit.color import BT2020_TO_SRGB, SRGB_LUMINANCE, apply_white_balance, linear_to_srgb
+from ispfit.color import BT2020_TO_SRGB, SRGB_LUMINANCE, XYZ_TO_BT2020, apply_white_balance, linear_to_srgb
 from ispfit.errors import InputError
 from ispfit.images import FloatImage
 from ispfit.synthetic.auto_mode import (
@@ -41,6 +41,7 @@ _Array: TypeAlias = npt.NDArray[Any]
 _Row: TypeAlias = tuple[float, float, float]
 
 _EXPECTED_KELVIN = 1e6 / np.linspace(90, 420, 60)  # colour temperatures of the lights that a camera expects
+_D65_XYZ = (0.95047, 1.0, 1.08883)  # IEC 61966-2-1, the white of sRGB
 _METERED_GREY = 0.11  # mean luma of the sensor values that metering aims at
 _MIDDLE_GREY_SRGB = 0.46  # 18 % grey, encoded
 
@@ -138,6 +139,14 @@ class VirtualCamera:
         balanced = np.linalg.inv(self.matrix) @ BT2020_TO_SRGB
         daylight = balanced @ illuminant(5500.0)
         return np.asarray(balanced * (np.array(self.daylight) * daylight[1] / daylight)[:, None])
+
+    def color_matrix(self) -> _Array:
+        """Return the matrix from CIE XYZ to camera RGB before white balance, 3 x 3; daylight (D65) has green = 1.
+
+        It is the DNG tag ColorMatrix1, and holds for any light, as the sensor's response to XYZ is linear.
+        """
+        matrix = self._response() @ XYZ_TO_BT2020
+        return np.asarray(matrix / (matrix[1] @ _D65_XYZ))
 
     def _as_shot(self, pixels: FloatImage, rng: np.random.Generator) -> _Row:
         """White balance gains: a shades-of-grey estimate of the light, moved towards the nearest expected light."""

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from ispfit.color import XYZ_TO_SRGB, linear_to_srgb, srgb_to_linear
+from ispfit.color import linear_to_srgb, srgb_to_linear
 from ispfit.errors import InputError
 from ispfit.files import atomic_path, make_folder
 from ispfit.images import FloatImage, Shot
 from ispfit.io.dng import make_mosaic, write_dng
-from ispfit.io.exif import make_exif
+from ispfit.io.exif_writer import make_exif
 from ispfit.io.orientation import FLIP_OF_ORIENTATION, as_stored
 from ispfit.synthetic.arguments import check_camera, check_image_size, check_n_samples
 from ispfit.synthetic.camera import Exposure, VirtualCamera
@@ -102,10 +102,11 @@ def _shoot(
     srgb = _correct_lens(camera.render(raw), *lens_and_scale)
     shot = Shot(None, _MAKE, camera.model, exposure.iso, exposure.exposure_time)
     stem = f"{camera.model.replace(' ', '')}_{number + 1:04d}"
+    size = srgb.shape[0], srgb.shape[1]
     dng, jpeg = folder / f"{stem}.dng", folder / f"{stem}.jpg"
     _write_mosaic(dng, camera, image_size, mosaic, exposure, orientation, camera.jpeg(srgb))
     with atomic_path(jpeg) as temporary:
-        temporary.write_bytes(camera.jpeg(srgb, exif=make_exif(shot, orientation)))
+        temporary.write_bytes(camera.jpeg(srgb, exif=make_exif(shot, orientation, size=size)))
     return dng, jpeg
 
 
@@ -154,7 +155,7 @@ def _write_mosaic(
         black_level=camera.black_level,
         white_level=white,
         as_shot_neutral=[1 / gain for gain in exposure.gains],
-        color_matrix=np.diag(camera.daylight) @ np.linalg.inv(camera.matrix) @ XYZ_TO_SRGB,
+        color_matrix=camera.color_matrix(),
         make=_MAKE,
         model=camera.model,
         iso=exposure.iso,

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from ispfit.images import Shot
-from ispfit.io.exif import Exif, make_exif, read_exif
+from ispfit.io.exif import Exif, read_exif
+from ispfit.io.exif_writer import make_exif
 
 
 def test_a_dng_tells_everything(write_shot: Any, patches: Any) -> None:

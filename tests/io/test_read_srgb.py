@@ -17,7 +17,7 @@ from PIL.TiffImagePlugin import IFDRational
 from ispfit.errors import FileError, InputError, InputWarning
 from ispfit.images import Shot
 from ispfit.io import read_raw, read_srgb
-from ispfit.io.exif import make_exif
+from ispfit.io.exif_writer import make_exif
 
 JPEG_ERROR = 0.03  # of patches at quality 95, away from their edges
 

@@ -14,10 +14,12 @@ from ispfit.datasets import make_camera_roll
 from ispfit.errors import FileError, InputError
 from ispfit.io import read_raw, read_srgb
 from ispfit.io.dng import CFA_PATTERNS, make_mosaic
+from ispfit.io.dng_tags import read_dng_tags
 from ispfit.io.exif import read_exif
 from ispfit.metrics import psnr
 from ispfit.synthetic.camera import CAMERAS, VirtualCamera
 from ispfit.synthetic.demosaic import demosaic
+from ispfit.synthetic.lighting import illuminant
 
 SIZE = (96, 144)
 UPRIGHT, HELD_RIGHT, UPSIDE_DOWN, HELD_LEFT = 1, 6, 3, 8
@@ -61,6 +63,29 @@ def test_both_files_tell_the_shot(tmp_path: Path, quiet: VirtualCamera) -> None:
         assert raw.white_balance is not None
         assert min(raw.white_balance) == raw.white_balance[1] == 1
         assert read_exif(dng).orientation == read_exif(jpeg).orientation
+
+
+@pytest.mark.parametrize("kelvin", [2856, 4000, 5500, 6504, 7500])
+@pytest.mark.parametrize("model", CAMERAS)
+def test_the_colour_matrix_tells_the_temperature_of_a_light(tmp_path: Path, model: str, kelvin: float) -> None:
+    camera = CAMERAS[model]
+    ((dng, _),) = make_camera_roll(tmp_path, 1, image_size=(32, 48), camera=camera, random_state=0)
+    tags = read_dng_tags(dng)
+    assert tags is not None
+    assert tags.numbers("CalibrationIlluminant1") == (21,)  # D65
+    matrix = np.array(tags.numbers("ColorMatrix1")).reshape(3, 3)
+    grey_card = camera.expose(np.full((16, 16, 3), illuminant(kelvin), np.float32), np.random.default_rng(0))
+    xyz = np.linalg.inv(matrix) @ grey_card.pixels.mean((0, 1))
+    x, y = xyz[:2] / xyz.sum()
+    slope = (x - 0.3320) / (0.1858 - y)  # C. McCamy 1992
+    assert 449 * slope**3 + 3525 * slope**2 + 6823.3 * slope + 5520.33 == pytest.approx(kelvin, rel=0.01)
+
+
+def test_the_colour_matrix_is_that_of_daylight() -> None:
+    d65 = CAMERAS["Virtual A"].color_matrix()
+    expected = [[0.8098, -0.2447, -0.0834], [-0.4184, 1.2157, 0.1671], [-0.0947, 0.2088, 0.5454]]
+    np.testing.assert_allclose(d65, expected, atol=2e-4)
+    np.testing.assert_allclose((d65 @ [0.95047, 1, 1.08883])[1], 1)
 
 
 def test_shots_are_held_in_all_the_ways_of_the_camera(tmp_path: Path) -> None:
