@@ -182,6 +182,33 @@ class Network(torch.nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} must implement render(pixels, scene, window).")
 
+    def describe_std(self, scene: Scene) -> Scene:
+        """Return what `render_std` needs of scenes, computed once per image; the default returns `scene`."""
+        return scene
+
+    def render_std(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
+        """Return the standard deviation of the error of each value of `render`, under the same rules; optional.
+
+        Parameters
+        ----------
+        pixels, window : as for `render`.
+        scene : the result of `describe_std`, one row for each window.
+
+        Returns
+        -------
+        float32 (N, 3, h, w), not negative, in the units of the output. Of new shots, about 68 % of the values should
+        lie within one standard deviation of what is rendered, 95 % within 1.96.
+        """
+        raise BackboneError(f"{type(self).__name__} has no render_std(pixels, scene, window).")
+
+    def exposure_std(self, image: Tensor, scene: Scene) -> Tensor:
+        """Return the standard deviation of the error of log2 of the mean linear light of each output, in EV; optional.
+
+        It does not follow from `render_std`: over the pixels of a shot, some errors average out and others do not.
+        `image` and `scene` are the argument and the result of `describe`; returns float32 (N,).
+        """
+        raise BackboneError(f"{type(self).__name__} has no exposure_std(image, scene).")
+
     def fit_pairs(self, pairs: Iterable[tuple[Image, Image]]) -> None:
         """Fit the network to (input, target) images in closed form, such as by least squares.
 
@@ -219,6 +246,11 @@ class Network(torch.nn.Module):
     def uses_scene(self) -> bool:
         """Whether the network has a `describe` of its own."""
         return self._overrides("describe")
+
+    @property
+    def has_std(self) -> bool:
+        """Whether the network has a `render_std` of its own."""
+        return self._overrides("render_std")
 
     def _overrides(self, method: str) -> bool:
         return getattr(getattr(self, method), "__func__", None) is not getattr(Network, method)

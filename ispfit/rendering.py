@@ -18,8 +18,10 @@ __all__ = [
     "check_rendered_samples",
     "cut_windows",
     "describe_image",
+    "exposure_std",
     "reflect",
     "render_image",
+    "render_std",
     "round_up",
 ]
 
@@ -102,23 +104,66 @@ def render_image(
     BackboneError
         If the network renders another shape than its contract says.
     """
-    keep_freed_memory()
     if out is not None and (out.shape != image.shape or out.dtype != np.float32 or np.may_share_memory(out, image)):
         raise InputError(f"out: expected float32 {image.shape} of its own memory, got {out.dtype} {out.shape}.")
     pixels = _to_tensor(image, runtime)
     if scene is None:
         scene = _describe(network, pixels, runtime)
+    return _render_tiles(network, "render", pixels, scene, runtime, tile, out)
+
+
+def render_std(
+    network: Network, image: FloatImage, runtime: Runtime, *, scene: Scene | None = None, tile: int | None = None
+) -> FloatImage:
+    """Render the standard deviation of the error of each value that `render_image` returns.
+
+    Parameters
+    ----------
+    network : a network that has `Network.render_std`.
+    image, runtime, scene, tile : as for `render_image`.
+
+    Returns
+    -------
+    float32 H x W x 3, in the units of the output, clipped to [0, 1].
+    """
+    pixels = _to_tensor(image, runtime)
+    if scene is None:
+        scene = _describe(network, pixels, runtime)
+    with torch.inference_mode(), runtime.autocast():
+        scene = network.describe_std(scene)
+    return _render_tiles(network, "render_std", pixels, scene, runtime, tile, None)
+
+
+def exposure_std(network: Network, image: FloatImage, runtime: Runtime) -> float:
+    """Return the standard deviation of the error of an image's mean exposure in EV, see `Network.exposure_std`."""
+    pixels = _to_tensor(image, runtime)
+    scene = _describe(network, pixels, runtime)
+    with torch.inference_mode(), runtime.autocast():
+        return float(network.exposure_std(pixels.permute(2, 0, 1)[None], scene))
+
+
+def _render_tiles(
+    network: Network,
+    method: str,
+    pixels: Tensor,
+    scene: Scene,
+    runtime: Runtime,
+    tile: int | None,
+    out: FloatImage | None,
+) -> FloatImage:
+    """Apply `render` or `render_std` to an image (H, W, 3) tile by tile, see `render_image`."""
+    keep_freed_memory()
     if tile is None:
         side = _TILE_SIDE_PX.get(runtime.device.type, _TILE_SIDE_PX["cpu"])
         tile = max(side, _MIN_TILE_SIDE_HALOS * network.halo)
-    result = np.empty(image.shape, np.float32) if out is None else out
+    result = np.empty(tuple(pixels.shape), np.float32) if out is None else out
     on_cpu = runtime.device.type == "cpu"
-    output = torch.from_numpy(result) if on_cpu else pixels.new_empty(image.shape)
+    output = torch.from_numpy(result) if on_cpu else pixels.new_empty(pixels.shape)
     with torch.inference_mode(), runtime.autocast():
-        for top, left, window in _tiles(image.shape[0], image.shape[1], tile, network.stride, runtime):
+        for top, left, window in _tiles(pixels.shape[0], pixels.shape[1], tile, network.stride, runtime):
             cut = cut_windows(pixels, window.top, window.left, window.height, window.width, network.halo)
-            rendered = network.render(cut, scene, window)
-            check_rendered(network, rendered, window)
+            rendered = getattr(network, method)(cut, scene, window)
+            check_rendered(network, rendered, window, method)
             target = output[top : top + window.height, left : left + window.width]
             inside = rendered[0, :, : target.shape[0], : target.shape[1]]  # the last tiles reach past the edge
             target.copy_(inside.permute(1, 2, 0)).clamp_(0, 1)
@@ -142,12 +187,12 @@ def check_rendered_samples(network: Network, rendered: Tensor, sample_index: Ten
         )
 
 
-def check_rendered(network: Network, rendered: Tensor, window: Window) -> None:
-    """Raise a `BackboneError` if `render` did not return a tensor (N, 3, h, w)."""
+def check_rendered(network: Network, rendered: Tensor, window: Window, method: str = "render") -> None:
+    """Raise a `BackboneError` if `render`, or the `method` named, did not return a tensor (N, 3, h, w)."""
     expected = (len(window.top), 3, window.height, window.width)
     if _shape(rendered) != expected:
         raise BackboneError(
-            f"{type(network).__name__}.render returned {_describe_output(rendered)}, expected {expected}: "
+            f"{type(network).__name__}.{method} returned {_describe_output(rendered)}, expected {expected}: "
             f"use valid convolutions that consume exactly halo = {network.halo} pixels on each side."
         )
 

@@ -25,6 +25,8 @@ from ispfit.backbones.parts.scene_statistics import (
     thumbnail,
 )
 from ispfit.backbones.parts.shot_samples import ShotSamples, sample_shots
+from ispfit.backbones.parts.uncertainty import LeftOutShots, Uncertainty, variance_at
+from ispfit.color import srgb_to_linear
 from ispfit.images import Image
 from ispfit.plugins import hookimpl
 
@@ -33,6 +35,7 @@ __all__ = ["Photofinish", "PhotofinishNetwork"]
 _GAMMA = 2.2
 _CAMERA_NODES, _SCENE_NODES = 65, 33  # per side of the tables of the camera and of a scene, whose nodes are among these
 _COLORS_PER_SHOT = 2500
+_UNCERTAINTY_COLORS = 500  # of a shot, from which the uncertainty is estimated
 _RIDGE = 1e-2  # of a shot's coefficients, relative to the mean square of what they multiply
 _MIN_ENCODED = 0.02  # below it, an error of the encoded colour counts no less
 
@@ -66,7 +69,35 @@ class Photofinish(Backbone):
         return PhotofinishNetwork(self.control_points, self.max_shots)
 
 
-class PhotofinishNetwork(Network):
+class _Directed(Network):
+    """A network that does what one of the directions of a `PhotofinishNetwork` does."""
+
+    @property
+    def direction(self) -> _Direction:
+        raise NotImplementedError
+
+    def describe(self, image: Tensor) -> Scene:
+        """Predict the parameters of the shot, and compute its table of colours."""
+        return self.direction.describe(image)
+
+    def render(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
+        """Look up each pixel in the table."""
+        return self.direction.render(pixels, scene, window)
+
+    def describe_std(self, scene: Scene) -> Scene:
+        """Compute the table of variances."""
+        return self.direction.describe_std(scene)
+
+    def render_std(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
+        """Look up each pixel in the table of variances."""
+        return self.direction.render_std(pixels, scene, window)
+
+    def exposure_std(self, image: Tensor, scene: Scene) -> Tensor:
+        """Sum up over a thumbnail what errors of the parameters change."""
+        return self.direction.exposure_std(image, scene)
+
+
+class PhotofinishNetwork(_Directed):
     """The network of `Photofinish`, in the forward direction."""
 
     def __init__(self, control_points: int, max_shots: int) -> None:
@@ -75,13 +106,9 @@ class PhotofinishNetwork(Network):
         self.rendering, self.derendering = _Rendering(max_shots), _Derendering(max_shots)
         self._set_camera(ParametricNetwork(0))
 
-    def describe(self, image: Tensor) -> Scene:
-        """Predict the parameters of the shot, and compute its table of colours."""
-        return self.rendering.describe(image)
-
-    def render(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
-        """Look up each pixel in the table."""
-        return self.rendering.render(pixels, scene, window)
+    @property
+    def direction(self) -> _Direction:
+        return self.rendering
 
     def inverse(self) -> Network:
         """Return the network of the same camera from srgb to raw."""
@@ -103,20 +130,16 @@ class PhotofinishNetwork(Network):
             self.derendering.set_camera(encode(camera.to_raw(nodes)))
 
 
-class _Inverse(Network):
+class _Inverse(_Directed):
     """The network from srgb to raw of a `PhotofinishNetwork`."""
 
     def __init__(self, network: PhotofinishNetwork) -> None:
         super().__init__()
         self.network = network
 
-    def describe(self, image: Tensor) -> Scene:
-        """Predict the parameters of the shot, and compute its table of colours."""
-        return self.network.derendering.describe(image)
-
-    def render(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
-        """Look up each pixel in the table."""
-        return self.network.derendering.render(pixels, scene, window)
+    @property
+    def direction(self) -> _Direction:
+        return self.network.derendering
 
 
 class _Direction(nn.Module):
@@ -133,6 +156,7 @@ class _Direction(nn.Module):
         super().__init__()
         self.register_buffer("camera", torch.zeros(3, _CAMERA_NODES, _CAMERA_NODES, _CAMERA_NODES))
         self.regression = SceneRegression(n_statistics, 1 + N_COEFFICIENTS, max_shots)
+        self.uncertainty = Uncertainty(1 + N_COEFFICIENTS)
 
     def statistics(self, small: Tensor, clipped: Tensor) -> Tensor:
         """Describe images by their thumbnails and shares of clipped pixels."""
@@ -162,6 +186,10 @@ class _Direction(nn.Module):
         """Return the slope of `output`."""
         raise NotImplementedError
 
+    def linear(self, output: Tensor) -> Tensor:
+        """Return the linear light of outputs."""
+        raise NotImplementedError
+
     def set_camera(self, values: Tensor) -> None:
         """Set the camera's map at the nodes of its table."""
         self.camera.copy_(values.T.reshape(self.camera.shape))
@@ -171,12 +199,17 @@ class _Direction(nn.Module):
         return look_up(self.camera[None], colors.T[None, :, None])[0, :, 0].T
 
     def describe(self, image: Tensor) -> Scene:
-        """Return the table of each image, and the brightness of its neighbourhoods."""
+        """Return the table of each image, the brightness of its neighbourhoods, and what the uncertainty needs."""
         with torch.autocast(image.device.type, enabled=False):
             small = thumbnail(image)
-            parameters = self.regression(self.statistics(small, clipped_shares(image)))
-            tables = torch.stack([self._table(each) for each in parameters])
-            return Scene(table=tables, brightness=self.brightness(small))
+            statistics = self.statistics(small, clipped_shares(image))
+            parameters = self.regression(statistics)
+            return Scene(
+                table=torch.stack([self._table(each) for each in parameters]),
+                brightness=self.brightness(small),
+                parameters=parameters,
+                spread=self.uncertainty.spread(self.regression.distance(statistics)),
+            )
 
     def _table(self, parameters: Tensor) -> Tensor:
         """Return the table (6, size, size, size) of a scene: colours, and their slope by brightness."""
@@ -187,10 +220,30 @@ class _Direction(nn.Module):
     def render(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
         """Look up each pixel in the table."""
         with torch.autocast(pixels.device.type, enabled=False):
-            values = look_up(scene["table"], self.coordinates(pixels.float()))
-            places = 2 * window.grid().flip(1).permute(0, 2, 3, 1) - 1
-            local = _at(scene["brightness"], places)
-            return self.output(values[:, :3] + local * values[:, 3:])
+            return self.output(self._encoded(pixels, scene, _local(scene, window)))
+
+    def _encoded(self, pixels: Tensor, scene: Scene, local: Tensor) -> Tensor:
+        values = look_up(scene["table"], self.coordinates(pixels.float()))
+        return values[:, :3] + local * values[:, 3:]
+
+    def describe_std(self, scene: Scene) -> Scene:
+        """Add the table of variances."""
+        rows = zip(scene["parameters"], scene["spread"], strict=True)
+        with torch.autocast(scene["table"].device.type, enabled=False):
+            return Scene(**scene, variances=torch.stack([self.uncertainty.table(self, *row) for row in rows]))
+
+    def render_std(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
+        """Look up each pixel in the table of variances."""
+        with torch.autocast(pixels.device.type, enabled=False):
+            local = _local(scene, window)
+            variances = look_up(scene["variances"], self.coordinates(pixels.float()))
+            return self.slope(self._encoded(pixels, scene, local)) * variance_at(variances, local, 1).sqrt()
+
+    def exposure_std(self, image: Tensor, scene: Scene) -> Tensor:
+        """Return the standard deviation of each shot's exposure."""
+        with torch.autocast(image.device.type, enabled=False):
+            rows = zip(thumbnail(image), scene["brightness"], scene["parameters"], scene["spread"], strict=True)
+            return torch.stack([self.uncertainty.exposure_std(self, *row) for row in rows])
 
     def fit(self, inputs: ShotSamples, targets: ShotSamples, log_gains: _Array, groups: Sequence[Hashable]) -> None:
         """Fit the coefficients of each shot, and predict them and the gains from the statistics of the inputs.
@@ -201,7 +254,8 @@ class _Direction(nn.Module):
         log_gains : (N,).
         groups : the scene of each shot.
         """
-        local = _at(self.brightness(inputs.thumbnails), inputs.positions[:, None])[:, 0, 0]
+        maps, statistics = self.brightness(inputs.thumbnails), self.statistics(inputs.thumbnails, inputs.clipped)
+        local = _at(maps, inputs.positions[:, None])[:, 0, 0]
         coefficients = [
             _fit_coefficients(colors, self.encoded(target) - colors, brightness, self.slope(colors))
             for colors, target, brightness in zip(
@@ -209,7 +263,20 @@ class _Direction(nn.Module):
             )
         ]
         parameters = np.concatenate([log_gains[:, None], torch.stack(coefficients).numpy()], 1)
-        self.regression.fit(self.statistics(inputs.thumbnails, inputs.clipped), parameters, groups)
+        self.regression.fit(statistics, parameters, groups)
+        few = slice(_UNCERTAINTY_COLORS)
+        shots = LeftOutShots(
+            inputs=torch.from_numpy(inputs.colors[:, few]).float(),
+            targets=torch.from_numpy(targets.colors[:, few]).float(),
+            brightness=local[:, few],
+            thumbnails=inputs.thumbnails,
+            maps=maps,
+            parameters=torch.from_numpy(parameters).float(),
+            left_out=torch.from_numpy(self.regression.predict_folds(statistics, parameters, groups)).float(),
+            distances=self.regression.distance_left_out(statistics, groups),
+            n_scenes=len(set(groups)),
+        )
+        self.uncertainty.fit(self, shots)
 
     def _bases(self, inputs: _Array, log_gains: _Array) -> list[Tensor]:
         """Map colours (N, n, 3) by the camera at their shots' gains."""
@@ -241,6 +308,9 @@ class _Rendering(_Direction):
     def slope(self, encoded: Tensor) -> Tensor:
         return torch.ones_like(encoded)
 
+    def linear(self, output: Tensor) -> Tensor:
+        return srgb_to_linear(output)
+
     def output(self, encoded: Tensor) -> Tensor:
         return encoded
 
@@ -269,6 +339,9 @@ class _Derendering(_Direction):
     def slope(self, encoded: Tensor) -> Tensor:
         return _GAMMA * encoded.clamp(min=_MIN_ENCODED) ** (_GAMMA - 1)
 
+    def linear(self, output: Tensor) -> Tensor:
+        return output
+
     def output(self, encoded: Tensor) -> Tensor:
         return decode(encoded)
 
@@ -285,6 +358,11 @@ def encode(linear: Tensor) -> Tensor:
 def decode(encoded: Tensor) -> Tensor:
     """Undo `encode`."""
     return encoded.clamp(min=0) ** _GAMMA
+
+
+def _local(scene: Scene, window: Window) -> Tensor:
+    """Return the brightness (N, 1, h, w) of the neighbourhood of each pixel."""
+    return _at(scene["brightness"], 2 * window.grid().flip(1).permute(0, 2, 3, 1) - 1)
 
 
 def _at(brightness: Tensor, places: Tensor) -> Tensor:

@@ -9,13 +9,20 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
-from ispfit.backbone import Backbone
+from ispfit.backbone import Backbone, Network
 from ispfit.directions import DIRECTIONS
 from ispfit.errors import InputError
 from ispfit.estimator.persistence import to_json
 from ispfit.plugins import get_backbone
 
-__all__ = ["check_checkpoint", "check_same_backbone", "resolve_backbone", "resolve_directions", "resolve_seed"]
+__all__ = [
+    "check_checkpoint",
+    "check_has_std",
+    "check_same_backbone",
+    "resolve_backbone",
+    "resolve_directions",
+    "resolve_seed",
+]
 
 
 def resolve_backbone(backbone: Any) -> Backbone:
@@ -60,3 +67,12 @@ def check_same_backbone(fitted: Backbone, backbone: Backbone) -> None:
     first, second = (to_json([each.name, each.settings()]) for each in (fitted, backbone))
     if first != second:
         raise InputError(f"warm_start: {backbone} cannot continue {fitted}, which was fitted; set warm_start=False.")
+
+
+def check_has_std(network: Network, backbone: Backbone, what: str) -> None:
+    """Raise an `InputError` that begins with `what` if a network does not know the standard deviation of its error."""
+    if not network.has_std:
+        raise InputError(
+            f"{what}: the backbone {backbone.name!r} does not know how sure it is; fit "
+            "ISPModel(backbone='photofinish'), or another backbone whose networks have render_std."
+        )

@@ -1,0 +1,274 @@
+"""How sure predicted parameters of a shot make its colours: the delta method, calibrated on scenes that were left out.
+
+The error of a colour is ``J @ error of the parameters + misfit``, with J the slope of the colour by the parameters. The
+covariance of the parameters' errors and the variance of the misfit are measured on shots whose scenes were left out.
+Errors grow with the distance of a scene from those of the fit, by a power of it. Two factors, one of pixels and one of
+the exposure of a shot, make intervals cover on left-out scenes what they should.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d, interpolate
+
+from ispfit.backbones.parts.color_table import lattice, look_up
+from ispfit.backbones.parts.finishing import basis, finish
+
+__all__ = ["FinishedModel", "LeftOutShots", "Uncertainty", "variance_at"]
+
+_TABLE_NODES = 17  # per side of the table of variances of a scene
+_MISFIT_NODES = 5  # per side of the table of the misfit
+_MISFIT_PRIOR = 100.0  # colours of average misfit that are added to each of its nodes
+_EXPOSURE_CELLS = 32  # per side of the thumbnail from which the slope of the exposure is computed
+_GAIN_STEP, _ENCODED_STEP = 0.05, 1e-3  # of numerical slopes, by the log gain and by the encoded colour
+_UNKNOWN_GAIN = 0.35  # standard deviation of the log gain, half an EV, if there is one scene and none to leave out
+_MAX_POWER = 2.0
+_FARTHEST = 2.0  # times the farthest left-out scene: at greater distances, errors grow no more
+_INTERVALS = ((0.6827, 1.0, 0.4), (0.95, 1.96, 0.6))  # share of errors, standard deviations that hold it, importance
+_TINY = 1e-7
+
+
+class FinishedModel(Protocol):
+    """One direction of a camera, as the delta method sees it."""
+
+    def coordinates(self, pixels: Tensor) -> Tensor: ...
+    def base(self, nodes: Tensor, log_gain: Tensor) -> Tensor: ...
+    def output(self, encoded: Tensor) -> Tensor: ...
+    def slope(self, encoded: Tensor) -> Tensor: ...
+    def linear(self, output: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class LeftOutShots:
+    """Samples of N shots, their parameters, and what is predicted for them from other scenes.
+
+    Parameters
+    ----------
+    inputs, targets : colours (N, n, 3).
+    brightness : (N, n), of the neighbourhoods of these colours.
+    thumbnails, maps : (N, 3, 128, 128) of the inputs, and (N, 1, 16, 16) of the brightness.
+    parameters, left_out : (N, K), of each shot, and their prediction from other scenes.
+    distances : (N,), from the shots of other scenes.
+    n_scenes : number of different scenes.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    brightness: Tensor
+    thumbnails: Tensor
+    maps: Tensor
+    parameters: Tensor
+    left_out: Tensor
+    distances: Tensor
+    n_scenes: int
+
+
+class Uncertainty(nn.Module):
+    """Standard deviations of the colours of a shot and of its exposure.
+
+    Parameters
+    ----------
+    n_parameters : K, the log gain of a shot and the coefficients of `finish`.
+
+    Attributes
+    ----------
+    covariance : (K, K), of the errors of the parameters at the mean distance.
+    log_distance, farthest, power : (), how errors grow with the distance of a scene.
+    misfit : (1, 3, 5, 5, 5), variance of what the parameters leave, by encoded colour.
+    misfit_scale : (), factor of the misfit, for a network that corrects what the parameters leave.
+    scale, exposure_scale : (), factors of the standard deviations of pixels and of exposures.
+    """
+
+    covariance: Tensor
+    log_distance: Tensor
+    farthest: Tensor
+    power: Tensor
+    misfit: Tensor
+    misfit_scale: Tensor
+    scale: Tensor
+    exposure_scale: Tensor
+
+    def __init__(self, n_parameters: int) -> None:
+        super().__init__()
+        self.register_buffer("covariance", torch.zeros(n_parameters, n_parameters))
+        self.register_buffer("misfit", torch.zeros(1, 3, *3 * [_MISFIT_NODES]))
+        for name in ("log_distance", "power"):
+            self.register_buffer(name, torch.zeros(()))
+        for name in ("farthest", "misfit_scale", "scale", "exposure_scale"):
+            self.register_buffer(name, torch.ones(()))
+
+    def spread(self, distances: Tensor) -> Tensor:
+        """Return the factors (N,) of the errors of the parameters of scenes at these distances."""
+        nearby = torch.minimum(distances, _FARTHEST * self.farthest).clamp(min=_TINY)
+        return (self.power * (nearby.log() - self.log_distance)).exp()
+
+    def table(self, model: FinishedModel, parameters: Tensor, spread: Tensor) -> Tensor:
+        """Return the table (9, size, size, size) of the variances of a scene, for `variance_at`.
+
+        Parameters
+        ----------
+        model : the direction of the camera.
+        parameters, spread : (K,) and (), of the scene.
+        """
+        nodes = lattice(_TABLE_NODES, parameters.device)
+        colors, _ = finish(model.base(nodes, parameters[0]), parameters[1:])
+        variances = self._variances(colors, _slopes(model, nodes, parameters), spread)
+        return variances.T.reshape(9, *3 * [_TABLE_NODES])
+
+    def exposure_std(
+        self, model: FinishedModel, thumbnail: Tensor, brightness: Tensor, parameters: Tensor, spread: Tensor
+    ) -> Tensor:
+        """Return the standard deviation () of log2 of the mean linear light of a shot.
+
+        Parameters
+        ----------
+        model : the direction of the camera.
+        thumbnail, brightness : (3, 128, 128) and (1, 16, 16), of the input.
+        parameters, spread : (K,) and (), of the scene.
+        """
+        cells = adaptive_avg_pool2d(thumbnail[None], _EXPOSURE_CELLS)[0].flatten(1).T
+        local = interpolate(brightness[None], size=_EXPOSURE_CELLS, mode="bilinear").flatten()
+        nodes = model.coordinates(cells)
+        colors, jacobian = _colors(model, nodes, parameters, local), _jacobian(model, nodes, parameters, local)
+        above, below = (_light(model, colors + step) for step in (_ENCODED_STEP, -_ENCODED_STEP))
+        by_color = (above - below) / (2 * _ENCODED_STEP)
+        slope = torch.einsum("nc,nck->k", by_color, jacobian) / (log(2) * _light(model, colors).sum() + _TINY)
+        return self.exposure_scale * spread * (slope @ self.covariance @ slope).clamp(min=0).sqrt()
+
+    def fit(self, model: FinishedModel, shots: LeftOutShots) -> None:
+        """Measure covariance, growth with distance and misfit, then set the factors."""
+        for name in ("scale", "exposure_scale", "misfit_scale"):
+            getattr(self, name).fill_(1)
+        errors = shots.parameters - shots.left_out
+        if shots.n_scenes < 2:
+            errors[:, 0] = _UNKNOWN_GAIN
+        self.power.fill_(0)
+        self.covariance.copy_(errors.T @ errors / len(errors))
+        if shots.n_scenes > 2:
+            self._fit_distance(model, shots)
+        errors = errors / self.spread(shots.distances)[:, None]
+        self.covariance.copy_(errors.T @ errors / len(errors))
+        self._fit_misfit(model, shots)
+        if shots.n_scenes > 2:
+            self._calibrate(model, shots)
+
+    def _variances(self, colors: Tensor, slopes: tuple[Tensor, Tensor], spread: Tensor) -> Tensor:
+        """Return variances (n, 9) of encoded colours (n, 3) with these `_slopes`."""
+        everywhere, locally = slopes
+        factors = ((everywhere, everywhere), (2 * everywhere, locally), (locally, locally))
+        parts = [spread**2 * ((first @ self.covariance) * second).sum(-1) for first, second in factors]
+        parts[0] = parts[0] + self.misfit_scale * look_up(self.misfit, colors.T[None, :, None])[0, :, 0].T
+        return self.scale**2 * torch.cat(parts, 1)
+
+    def _fit_distance(self, model: FinishedModel, shots: LeftOutShots) -> None:
+        """Fit the power of the distance that errors follow, shrunk by how uncertain it is."""
+        squares = []
+        for shot, parameters in enumerate(shots.left_out):
+            nodes = model.coordinates(shots.inputs[shot])
+            jacobian = _jacobian(model, nodes, parameters, shots.brightness[shot])
+            expected = ((jacobian @ self.covariance) * jacobian).sum(-1)
+            squares.append(((jacobian @ (shots.parameters[shot] - parameters)).square() / (expected + _TINY)).mean())
+        logs, y = shots.distances.clamp(min=_TINY).log(), (torch.stack(squares) + _TINY).log() / 2
+        self.log_distance.copy_(logs.mean())
+        self.farthest.copy_(shots.distances.max())
+        x = logs - logs.mean()
+        power = (x * y).sum() / (x.square().sum() + _TINY)
+        noise = (y - y.mean() - power * x).square().mean() / (x.square().sum() + _TINY)
+        self.power.copy_((power * (1 - noise / (power.square() + _TINY)).clamp(min=0)).clamp(0, _MAX_POWER))
+
+    def _fit_misfit(self, model: FinishedModel, shots: LeftOutShots) -> None:
+        """Average the squared errors that each shot has with its own parameters, by colour."""
+        weights, sums = torch.zeros(_MISFIT_NODES**3), torch.zeros(_MISFIT_NODES**3, 3)
+        for shot, parameters in enumerate(shots.parameters):
+            colors = _colors(model, model.coordinates(shots.inputs[shot]), parameters, shots.brightness[shot])
+            errors = _output(model, colors) - shots.targets[shot]
+            cells = _cells(colors)
+            weights += cells.sum(0)
+            sums += cells.T @ (errors / model.slope(colors)).square()
+        mean = sums.sum(0) / weights.sum()
+        table = (sums + _MISFIT_PRIOR * mean) / (weights + _MISFIT_PRIOR)[:, None]
+        self.misfit.copy_(table.T.reshape(self.misfit.shape))
+
+    def _calibrate(self, model: FinishedModel, shots: LeftOutShots) -> None:
+        """Set the factors such that intervals cover what they should on left-out scenes."""
+        pixels, exposures = [], []
+        for shot, (parameters, spread) in enumerate(zip(shots.left_out, self.spread(shots.distances), strict=True)):
+            nodes, local = model.coordinates(shots.inputs[shot]), shots.brightness[shot]
+            colors = _colors(model, nodes, parameters, local)
+            variances = self._variances(colors, _slopes(model, nodes, parameters), spread)
+            deviations = model.slope(colors) * variance_at(variances, local[:, None], 1).sqrt()
+            pixels.append((_output(model, colors) - shots.targets[shot]) / (deviations + _TINY))
+            ratio = _light(model, colors).mean() / (model.linear(shots.targets[shot]).mean() + _TINY)
+            known = self.exposure_std(model, shots.thumbnails[shot], shots.maps[shot], parameters, spread)
+            exposures.append(ratio.log2() / (known + _TINY))
+        few = ((shots.n_scenes + 2) / (shots.n_scenes - 2)) ** 0.5  # the fewer scenes, the less is known of the errors
+        self.scale.copy_(few * _factor(torch.cat(pixels).abs()))
+        self.exposure_scale.copy_(few * _factor(torch.stack(exposures).abs()))
+
+
+def variance_at(variances: Tensor, brightness: Tensor, axis: int) -> Tensor:
+    """Return the variances of three channels in neighbourhoods of some brightness.
+
+    Parameters
+    ----------
+    variances : 9 values along `axis`, of a polynomial of degree 2: the constants, slopes and squares of the channels.
+    brightness : with one value along `axis`.
+    """
+    constant, slope, square = variances.chunk(3, axis)
+    return (constant + brightness * (slope + brightness * square)).clamp(min=0)
+
+
+def _slopes(model: FinishedModel, nodes: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the slopes of encoded colours by the parameters, and their change with brightness, each (n, 3, K)."""
+    steps = (_GAIN_STEP, -_GAIN_STEP)
+    above, below = (finish(model.base(nodes, parameters[0] + step), parameters[1:]) for step in steps)
+    by_gain, by_gain_locally = (
+        (up - down)[..., None] / (2 * _GAIN_STEP) for up, down in zip(above, below, strict=True)
+    )
+    everywhere, locally = basis(model.base(nodes, parameters[0]))
+    return (
+        torch.cat([by_gain, everywhere, torch.zeros_like(locally)], -1),
+        torch.cat([by_gain_locally, torch.zeros_like(everywhere), locally], -1),
+    )
+
+
+def _jacobian(model: FinishedModel, nodes: Tensor, parameters: Tensor, brightness: Tensor) -> Tensor:
+    """Return the slopes (n, 3, K) of encoded colours in neighbourhoods of some brightness (n,)."""
+    everywhere, locally = _slopes(model, nodes, parameters)
+    return everywhere + brightness[:, None, None] * locally
+
+
+def _colors(model: FinishedModel, nodes: Tensor, parameters: Tensor, brightness: Tensor) -> Tensor:
+    """Return encoded colours (n, 3)."""
+    changed, slope = finish(model.base(nodes, parameters[0]), parameters[1:])
+    return changed + brightness[:, None] * slope
+
+
+def _output(model: FinishedModel, colors: Tensor) -> Tensor:
+    return model.output(colors).clamp(0, 1)
+
+
+def _light(model: FinishedModel, colors: Tensor) -> Tensor:
+    return model.linear(_output(model, colors))
+
+
+def _cells(colors: Tensor) -> Tensor:
+    """Return the weights (n, size**3) of the nodes of the misfit's table at colours (n, 3), as `look_up` has them."""
+    places = colors.clamp(0, 1)[..., None] * (_MISFIT_NODES - 1)
+    red, green, blue = (1 - (places - torch.arange(_MISFIT_NODES)).abs()).clamp(min=0).unbind(1)
+    return torch.einsum("nb,ng,nr->nbgr", blue, green, red).flatten(1)
+
+
+def _factor(relative: Tensor) -> Tensor:
+    """Return the factor of standard deviations that makes both intervals cover about the right share of errors."""
+    ordered = relative.flatten().sort().values
+    logs = [
+        importance * (ordered[int(share * (len(ordered) - 1))] / width + _TINY).log()
+        for share, width, importance in _INTERVALS
+    ]
+    return torch.stack(logs).sum().exp()
