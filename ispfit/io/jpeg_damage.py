@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 from typing import Any
@@ -9,77 +10,120 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import simplejpeg
+from PIL import Image as PILImage
 
 from ispfit.errors import FileError
+from ispfit.io.jpeg_scans import Frame, first_picture
 
-__all__ = ["check_jpeg_data", "check_seams"]
+__all__ = ["check_jpeg", "check_seams"]
 
-# Some cameras pad the end of their files.
-_HARMLESS_PADDING = re.compile(r"Corrupt JPEG data: [12] extraneous bytes before marker 0xd9")
+# Some cameras pad the end of their scans.
+_PADDING = re.compile(r"Corrupt JPEG data: ([12]) extraneous bytes before marker 0xd9")
+_COLORS = {1: "GRAY", 3: "RGB", 4: "CMYK"}  # that leave 1, 3 or 4 components as they are stored
 _MIN_SHIFT_CODES = 4.0
 _MIN_SEAM_SHARE = 0.5  # share of the columns that a seam must explain; undamaged photographs stay below 0.3
+_FEWEST_COLUMNS = 2  # that must agree on either side of the start of a shift
+_MIN_CONTRAST_CODES, _MAX_CONTRAST_RATIO = 2, 8  # of blocks with texture, and of two blocks of one texture
 
 
-def check_jpeg_data(data: bytes, source: Path) -> None:
-    """Raise a `FileError` if libjpeg reports any problem: data that end too early or too late, or invalid codes.
+def check_jpeg(data: bytes, source: Path) -> None:
+    """Raise a `FileError` if pixels of a JPEG file are missing or wrong, as far as its entropy-coded data tell.
+
+    They tell if they end too early or too late, hold invalid codes, or make colours that shift from one block to the
+    end. Only the pixels count: metadata, padding, and further pictures in the file (MPF) may be broken.
 
     Parameters
     ----------
-    data : the file's bytes. All of the entropy-coded data are decoded, to an image an eighth of the size.
+    data : the file's bytes.
     source : path of the file, for the message.
     """
+    frame = first_picture(data)
+    if frame is None or len(frame.sampling) not in _COLORS:
+        return  # which Pillow refuses
+    if frame.bits != 8:
+        raise FileError(f"{source}: expected a JPEG of 8 bits per sample, got {frame.bits}, which is not supported.")
+    frame = _check_codes(frame, source)
+    if len(frame.sampling) < 4 and frame.coding == "sequential":  # others are coded such that a shift leaves no seam
+        with PILImage.open(io.BytesIO(frame.data), formats=["JPEG"]) as planes:
+            check_seams(np.atleast_3d(np.asarray(planes)), frame.block, source)
+
+
+def _check_codes(frame: Frame, source: Path) -> Frame:
+    """Return the frame without padding; raise a `FileError` if libjpeg reports a problem with its codes."""
+    # An eighth of the size is fastest, but libjpeg-turbo writes a lossless picture at full size in any case.
+    smallest = (0, 0, 1) if frame.coding == "lossless" else (1, 1, 8)
     try:
-        *_, space, _ = simplejpeg.decode_jpeg_header(data)
-        colors = "CMYK" if space.upper() in {"CMYK", "YCCK"} else "GRAY"
-        simplejpeg.decode_jpeg(data, colors, True, True, 1, 1, 8)
+        simplejpeg.decode_jpeg(frame.data, _COLORS[len(frame.sampling)], True, True, *smallest)
     except ValueError as error:
-        if not _HARMLESS_PADDING.search(str(error)):
-            raise FileError(f"{source}: the JPEG is damaged: {str(error).rstrip('.')}.") from error
+        if padding := _PADDING.search(str(error)):
+            return _check_codes(frame.without_end(int(padding[1])), source)  # libjpeg tells its first problem alone
+        raise FileError(f"{source}: the JPEG is damaged: {str(error).rstrip('.')}.") from error
+    return frame
 
 
 def check_seams(planes: npt.NDArray[np.uint8], block: tuple[int, int], source: Path) -> None:
     """Raise a `FileError` if the colours of a JPEG are shifted from one of its blocks to the end of the file.
 
     A flipped bit often leaves a decodable file: the mean of each block is coded as a difference from the mean of the
-    block before, so that everything after the flipped bit shifts in colour.
+    block before, so that everything after the flipped bit shifts in colour. Its texture stays, which tells such a shift
+    from the edge of a caption.
 
     Parameters
     ----------
-    planes : uint8 H x W x C, the decoded YCbCr.
-    block : height and width, 8 or 16 pixels each, of the unit in which the file is coded.
+    planes : uint8 H x W x C, the components as the file stores them.
+    block : height and width of the unit in which the file is coded, in pixels.
     source : path of the file, for the message.
     """
+    rows, columns = (side // length for side, length in zip(planes.shape, block, strict=False))
+    if rows < 4 or columns < 6:
+        return
+    planes = planes[: rows * block[0], : columns * block[1]]
+    alike = _alike_in_texture(planes.reshape(rows, block[0], columns, block[1], -1))
     for channel in range(planes.shape[2]):
-        share = _largest_seam_share(planes[..., channel], block, smooth=channel > 0 and block[0] == 16)
-        if share >= _MIN_SEAM_SHARE:
+        jumps = _jumps(planes[..., channel], block[0], smooth=channel > 0 and block[0] == 16)
+        jumps = np.median(jumps.reshape(rows - 1, columns, block[1]), axis=2)
+        if _largest_seam_share(jumps, alike) >= _MIN_SEAM_SHARE:
             raise FileError(f"{source}: the JPEG is damaged: its colours are shifted from one block to the end.")
 
 
-def _largest_seam_share(plane: npt.NDArray[np.uint8], block: tuple[int, int], smooth: bool) -> float:
+def _alike_in_texture(blocks: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    """Return whether each block (rows, h, columns, w, C) and the one below it have texture, of similar contrast."""
+    contrast = (blocks.max((1, 3)) - blocks.min((1, 3))).max(-1).astype(int)
+    weaker, stronger = np.minimum(contrast[:-1], contrast[1:]), np.maximum(contrast[:-1], contrast[1:])
+    return np.asarray((weaker >= _MIN_CONTRAST_CODES) & (stronger <= _MAX_CONTRAST_RATIO * weaker))
+
+
+def _largest_seam_share(jumps: npt.NDArray[np.float32], alike: npt.NDArray[np.bool_]) -> float:
     """Return the share of block columns that agree with the most likely start of a colour shift.
 
     Columns left and right of the start are counted apart; the smaller of the two shares counts.
+
+    Parameters
+    ----------
+    jumps : (edges, columns) jump from each block to the one below it.
+    alike : bool (edges, columns), where a shift would be known from an edge in the picture; others do not count.
     """
     # A shift by s starts inside a row of blocks. Below, # is shifted and . is not:
     #     . . . . . . . . . .
     #     . . . . # # # # # #    left of the start:  no jump above the row, a jump of s below
     #     # # # # # # # # # #    right of the start: a jump of s above the row, no jump below
     # So above + below = s in every column of that row of blocks. No picture does this.
-    rows, columns = (side // length for side, length in zip(plane.shape, block, strict=True))
-    if rows < 4 or columns < 6:
-        return 0.0
-    jumps = _jumps(plane[: rows * block[0], : columns * block[1]], block[0], smooth)
-    jumps = np.median(jumps.reshape(rows - 1, columns, block[1]), axis=2)
     above, below = jumps[:-1], jumps[1:]
     shift = np.median(above + below, axis=1, keepdims=True)
     tolerance = np.maximum(2, np.abs(shift) / 3)
     fits_left = (np.abs(above) < tolerance) & (np.abs(below - shift) < tolerance)
     fits_right = (np.abs(above - shift) < tolerance) & (np.abs(below) < tolerance)
-    start = np.arange(2, columns - 1)
-    left = np.cumsum(fits_left, axis=1)[:, start - 1] / start
-    right = np.cumsum(fits_right[:, ::-1], axis=1)[:, columns - 1 - start] / (columns - start)
+    start = np.arange(2, jumps.shape[1] - 1)
+    left = _running_share(fits_left, alike[1:])[:, start - 1]
+    right = _running_share(fits_right[:, ::-1], alike[:-1, ::-1])[:, jumps.shape[1] - 1 - start]
     share = np.where(np.abs(shift) < _MIN_SHIFT_CODES, 0, np.minimum(left, right))
     return float(share.max())
+
+
+def _running_share(fits: npt.NDArray[np.bool_], counted: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Return the share of the counted columns that fit, among those up to each column."""
+    number = np.cumsum(counted, axis=1)
+    return np.asarray(np.cumsum(fits & counted, axis=1) / np.maximum(number, _FEWEST_COLUMNS))
 
 
 def _jumps(plane: npt.NDArray[Any], height: int, smooth: bool) -> npt.NDArray[np.float32]:
