@@ -7,9 +7,10 @@ from torch import Tensor
 
 from ispfit.color import BT601_LUMA
 
-__all__ = ["N_COEFFICIENTS", "basis", "finish"]
+__all__ = ["N_COEFFICIENTS", "basis", "finish", "fit_coefficients"]
 
 _TONE_HATS, _LIFT_HATS = 6, 6
+_RIDGE = 1e-2  # of a shot's coefficients, relative to the mean square of what they multiply
 N_COEFFICIENTS = _TONE_HATS + 2 + 3 + _LIFT_HATS
 
 
@@ -55,6 +56,24 @@ def finish(colors: Tensor, coefficients: Tensor) -> tuple[Tensor, Tensor]:
     """
     everywhere, locally = basis(colors)
     return colors + everywhere @ coefficients[:-_LIFT_HATS], locally @ coefficients[-_LIFT_HATS:]
+
+
+def fit_coefficients(colors: Tensor, residual: Tensor, brightness: Tensor, slope: Tensor) -> Tensor:
+    """Fit a shot's coefficients by ridge regression, float64 (K,).
+
+    Parameters
+    ----------
+    colors, residual : encoded colours (n, 3), and what is missing to their targets.
+    brightness : (n,), of the neighbourhoods.
+    slope : (n, 3), the error of the output per error of the encoded colour.
+    """
+    everywhere, locally = basis(colors)
+    terms = torch.cat([everywhere, locally * brightness[:, None, None]], -1) * slope[..., None]
+    design, targets = terms.flatten(0, 1).double(), (residual * slope).flatten().double()
+    normal = design.T @ design
+    ridge = _RIDGE * normal.trace() / len(normal) * torch.eye(len(normal), dtype=torch.float64)
+    coefficients: Tensor = torch.linalg.solve(normal + ridge, design.T @ targets)
+    return coefficients
 
 
 def _hats(values: Tensor, count: int) -> list[Tensor]:

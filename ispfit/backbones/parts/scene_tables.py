@@ -1,0 +1,268 @@
+"""One direction of a camera that follows the scene: statistics of an image in, its table of colours out."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import grid_sample
+
+from ispfit.backbone import Scene, Window
+from ispfit.backbones.parts.color_table import lattice, look_up
+from ispfit.backbones.parts.exposure import MAX_EXPOSED
+from ispfit.backbones.parts.finishing import N_COEFFICIENTS, finish, fit_coefficients
+from ispfit.backbones.parts.scene_regression import SceneRegression
+from ispfit.backbones.parts.scene_statistics import (
+    N_STATISTICS,
+    brightness_map,
+    clipped_shares,
+    scene_statistics,
+    thumbnail,
+)
+from ispfit.backbones.parts.shot_samples import ShotSamples
+from ispfit.backbones.parts.uncertainty import LeftOutShots, Uncertainty, variance_at
+from ispfit.color import srgb_to_linear
+
+__all__ = ["CAMERA_NODES", "Derendering", "Direction", "Rendering", "decode", "encode"]
+
+CAMERA_NODES = 65
+"""Nodes per side of the table of a camera."""
+
+_SCENE_NODES = 33  # per side of the table of a scene, whose nodes are among those of the camera
+_GAMMA = 2.2
+_UNCERTAINTY_COLORS = 500  # of a shot, from which the uncertainty is estimated
+_MIN_ENCODED = 0.02  # below it, an error of the encoded colour counts no less
+
+_Array = npt.NDArray[np.float64]
+
+
+class Direction(nn.Module):
+    """Statistics of an image in, its table of colours out; the subclasses say how colours are encoded.
+
+    Parameters
+    ----------
+    n_statistics : numbers that describe a scene.
+    """
+
+    camera: Tensor
+
+    def __init__(self, n_statistics: int, max_shots: int) -> None:
+        super().__init__()
+        self.register_buffer("camera", torch.zeros(3, CAMERA_NODES, CAMERA_NODES, CAMERA_NODES))
+        self.regression = SceneRegression(n_statistics, 1 + N_COEFFICIENTS, max_shots)
+        self.uncertainty = Uncertainty(1 + N_COEFFICIENTS)
+
+    def statistics(self, small: Tensor, clipped: Tensor) -> Tensor:
+        """Describe images by their thumbnails and shares of clipped pixels."""
+        raise NotImplementedError
+
+    def brightness(self, small: Tensor) -> Tensor:
+        """Return the brightness (N, 1, 16, 16) of the neighbourhoods."""
+        raise NotImplementedError
+
+    def coordinates(self, pixels: Tensor) -> Tensor:
+        """Return where inputs lie in a scene's table."""
+        raise NotImplementedError
+
+    def base(self, nodes: Tensor, log_gain: Tensor) -> Tensor:
+        """Map the nodes (n, 3) of a scene's table by the camera at a gain; the result is encoded."""
+        raise NotImplementedError
+
+    def encoded(self, target: Tensor) -> Tensor:
+        """Encode target colours."""
+        raise NotImplementedError
+
+    def output(self, encoded: Tensor) -> Tensor:
+        """Undo `encoded`."""
+        raise NotImplementedError
+
+    def slope(self, encoded: Tensor) -> Tensor:
+        """Return the slope of `output`."""
+        raise NotImplementedError
+
+    def linear(self, output: Tensor) -> Tensor:
+        """Return the linear light of outputs."""
+        raise NotImplementedError
+
+    def set_camera(self, values: Tensor) -> None:
+        """Set the camera's map at the nodes of its table."""
+        self.camera.copy_(values.T.reshape(self.camera.shape))
+
+    def look_up_camera(self, colors: Tensor) -> Tensor:
+        """Map colours (n, 3) in the coordinates of the camera's table."""
+        return look_up(self.camera[None], colors.T[None, :, None])[0, :, 0].T
+
+    def describe(self, image: Tensor) -> Scene:
+        """Return the table of each image, the brightness of its neighbourhoods, and what the uncertainty needs."""
+        with torch.autocast(image.device.type, enabled=False):
+            small = thumbnail(image)
+            statistics = self.statistics(small, clipped_shares(image))
+            parameters = self.regression(statistics)
+            return Scene(
+                table=torch.stack([self._table(each) for each in parameters]),
+                brightness=self.brightness(small),
+                parameters=parameters,
+                spread=self.uncertainty.spread(self.regression.distance(statistics)),
+            )
+
+    def _table(self, parameters: Tensor) -> Tensor:
+        """Return the table (6, size, size, size) of a scene: colours, and their slope by brightness."""
+        nodes = lattice(_SCENE_NODES, parameters.device)
+        changed, slope = finish(self.base(nodes, parameters[0]), parameters[1:])
+        return torch.cat([changed, slope], 1).T.reshape(6, *3 * [_SCENE_NODES])
+
+    def render(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
+        """Look up each pixel in the table."""
+        with torch.autocast(pixels.device.type, enabled=False):
+            return self.output(self._encoded(pixels, scene, _local(scene, window)))
+
+    def _encoded(self, pixels: Tensor, scene: Scene, local: Tensor) -> Tensor:
+        values = look_up(scene["table"], self.coordinates(pixels.float()))
+        return values[:, :3] + local * values[:, 3:]
+
+    def describe_std(self, scene: Scene) -> Scene:
+        """Add the table of variances."""
+        rows = zip(scene["parameters"], scene["spread"], strict=True)
+        with torch.autocast(scene["table"].device.type, enabled=False):
+            return Scene(**scene, variances=torch.stack([self.uncertainty.table(self, *row) for row in rows]))
+
+    def render_std(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
+        """Look up each pixel in the table of variances."""
+        with torch.autocast(pixels.device.type, enabled=False):
+            local = _local(scene, window)
+            variances = look_up(scene["variances"], self.coordinates(pixels.float()))
+            return self.slope(self._encoded(pixels, scene, local)) * variance_at(variances, local, 1).sqrt()
+
+    def exposure_std(self, image: Tensor, scene: Scene) -> Tensor:
+        """Return the standard deviation of each shot's exposure."""
+        with torch.autocast(image.device.type, enabled=False):
+            rows = zip(thumbnail(image), scene["brightness"], scene["parameters"], scene["spread"], strict=True)
+            return torch.stack([self.uncertainty.exposure_std(self, *row) for row in rows])
+
+    def fit(self, inputs: ShotSamples, targets: ShotSamples, log_gains: _Array, groups: Sequence[Hashable]) -> None:
+        """Fit the coefficients of each shot, and predict them and the gains from the statistics of the inputs.
+
+        Parameters
+        ----------
+        inputs, targets : samples of N shots.
+        log_gains : (N,).
+        groups : the scene of each shot.
+        """
+        maps, statistics = self.brightness(inputs.thumbnails), self.statistics(inputs.thumbnails, inputs.clipped)
+        local = _at(maps, inputs.positions[:, None])[:, 0, 0]
+        coefficients = [
+            fit_coefficients(colors, self.encoded(target) - colors, brightness, self.slope(colors))
+            for colors, target, brightness in zip(
+                self._bases(inputs.colors, log_gains), torch.from_numpy(targets.colors).float(), local, strict=True
+            )
+        ]
+        parameters = np.concatenate([log_gains[:, None], torch.stack(coefficients).numpy()], 1)
+        self.regression.fit(statistics, parameters, groups)
+        few = slice(_UNCERTAINTY_COLORS)
+        shots = LeftOutShots(
+            inputs=torch.from_numpy(inputs.colors[:, few]).float(),
+            targets=torch.from_numpy(targets.colors[:, few]).float(),
+            brightness=local[:, few],
+            thumbnails=inputs.thumbnails,
+            maps=maps,
+            parameters=torch.from_numpy(parameters).float(),
+            left_out=torch.from_numpy(self.regression.predict_folds(statistics, parameters, groups)).float(),
+            distances=self.regression.distance_left_out(statistics, groups),
+            n_scenes=len(set(groups)),
+        )
+        self.uncertainty.fit(self, shots)
+
+    def _bases(self, inputs: _Array, log_gains: _Array) -> list[Tensor]:
+        """Map colours (N, n, 3) by the camera at their shots' gains."""
+        colors, gains = torch.from_numpy(inputs).float(), torch.from_numpy(log_gains).float()
+        return [self.base(self.coordinates(each), gain) for each, gain in zip(colors, gains, strict=True)]
+
+
+class Rendering(Direction):
+    """Raw to srgb: the gain comes before the camera's map, and srgb is encoded already."""
+
+    def __init__(self, max_shots: int) -> None:
+        super().__init__(N_STATISTICS, max_shots)
+
+    def statistics(self, small: Tensor, clipped: Tensor) -> Tensor:
+        return scene_statistics(small, clipped)
+
+    def brightness(self, small: Tensor) -> Tensor:
+        return brightness_map(small)
+
+    def coordinates(self, pixels: Tensor) -> Tensor:
+        return encode(pixels)
+
+    def base(self, nodes: Tensor, log_gain: Tensor) -> Tensor:
+        return self.look_up_camera(nodes * (log_gain.exp() / MAX_EXPOSED) ** (1 / _GAMMA))
+
+    def encoded(self, target: Tensor) -> Tensor:
+        return target
+
+    def slope(self, encoded: Tensor) -> Tensor:
+        return torch.ones_like(encoded)
+
+    def linear(self, output: Tensor) -> Tensor:
+        return srgb_to_linear(output)
+
+    def output(self, encoded: Tensor) -> Tensor:
+        return encoded
+
+
+class Derendering(Direction):
+    """Srgb to raw: the gain comes after the camera's map, and raw is encoded while its coefficients are fitted."""
+
+    def __init__(self, max_shots: int) -> None:
+        super().__init__(2 * N_STATISTICS, max_shots)
+
+    def statistics(self, small: Tensor, clipped: Tensor) -> Tensor:
+        return torch.cat([scene_statistics(self._exposed(small), clipped), scene_statistics(small, clipped)], 1)
+
+    def brightness(self, small: Tensor) -> Tensor:
+        return brightness_map(self._exposed(small))
+
+    def coordinates(self, pixels: Tensor) -> Tensor:
+        return pixels
+
+    def base(self, nodes: Tensor, log_gain: Tensor) -> Tensor:
+        return self.look_up_camera(nodes) * (log_gain / _GAMMA).exp()
+
+    def encoded(self, target: Tensor) -> Tensor:
+        return encode(target)
+
+    def slope(self, encoded: Tensor) -> Tensor:
+        return _GAMMA * encoded.clamp(min=_MIN_ENCODED) ** (_GAMMA - 1)
+
+    def linear(self, output: Tensor) -> Tensor:
+        return output
+
+    def output(self, encoded: Tensor) -> Tensor:
+        return decode(encoded)
+
+    def _exposed(self, small: Tensor) -> Tensor:
+        """Derender thumbnails as far as the camera's map goes."""
+        return decode(look_up(self.camera[None].expand(len(small), -1, -1, -1, -1), small))
+
+
+def encode(linear: Tensor) -> Tensor:
+    """Encode linear light by a power, which spreads the dark tones over the nodes of a table."""
+    return linear.clamp(min=0) ** (1 / _GAMMA)
+
+
+def decode(encoded: Tensor) -> Tensor:
+    """Undo `encode`."""
+    return encoded.clamp(min=0) ** _GAMMA
+
+
+def _local(scene: Scene, window: Window) -> Tensor:
+    """Return the brightness (N, 1, h, w) of the neighbourhood of each pixel."""
+    return _at(scene["brightness"], 2 * window.grid().flip(1).permute(0, 2, 3, 1) - 1)
+
+
+def _at(brightness: Tensor, places: Tensor) -> Tensor:
+    """Interpolate maps (N, 1, 16, 16) at places (N, h, w, 2), x and y from -1 to 1: (N, 1, h, w)."""
+    found: Tensor = grid_sample(brightness, places, mode="bilinear", padding_mode="border", align_corners=False)
+    return found
