@@ -20,6 +20,7 @@ __all__ = ["check_jpeg", "check_seams"]
 # Some cameras pad the end of their scans.
 _PADDING = re.compile(r"Corrupt JPEG data: ([12]) extraneous bytes before marker 0xd9")
 _COLORS = {1: "GRAY", 3: "RGB", 4: "CMYK"}  # that leave 1, 3 or 4 components as they are stored
+_MAX_PIXELS = 250_000_000
 _MIN_SHIFT_CODES = 4.0
 _MIN_SEAM_SHARE = 0.5  # share of the columns that a seam must explain; undamaged photographs stay below 0.3
 _FEWEST_COLUMNS = 2  # that must agree on either side of the start of a shift
@@ -40,6 +41,12 @@ def check_jpeg(data: bytes, source: Path) -> None:
     frame = first_picture(data)
     if frame is None or len(frame.sampling) not in _COLORS:
         return  # which Pillow refuses
+    height, width = frame.size
+    if height * width > _MAX_PIXELS:
+        raise FileError(
+            f"{source}: its header claims {width} x {height} pixels; more than {_MAX_PIXELS // 10**6} megapixels are "
+            "not read."
+        )
     if frame.bits != 8:
         raise FileError(f"{source}: expected a JPEG of 8 bits per sample, got {frame.bits}, which is not supported.")
     frame = _check_codes(frame, source)

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-__all__ = ["Frame", "first_picture"]
+__all__ = ["JPEG_SIGNATURE", "Frame", "first_picture"]
+
+JPEG_SIGNATURE = b"\xff\xd8\xff"
 
 _SOI, _EOI = b"\xff\xd8", b"\xff\xd9"
 _DHT, _JPG, _DAC, _SOS, _DQT, _DRI = 0xC4, 0xC8, 0xCC, 0xDA, 0xDB, 0xDD
