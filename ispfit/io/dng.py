@@ -90,7 +90,8 @@ def write_dng(
     black_level : one code, or four codes for the 2 x 2 cell row by row, or three codes for the channels of a linear
         DNG.
     white_level : code at which the sensor saturates, or three codes for the channels of a linear DNG.
-    bits : bits per stored code, 8 to 16; codes are packed without gaps.
+    bits : bits per stored code, 8 to 16; codes are packed without gaps. At 10, 12 and 14 bits, darktable reads only
+        widths of which width * bits is a multiple of 8.
     linearization : table from stored codes to linear codes, if the stored codes were compressed by a curve.
     as_shot_neutral : camera RGB of a neutral surface before white balance; None omits the tag.
     color_matrix : 3 x 3, XYZ (D65) to camera RGB; the identity if None.

@@ -47,7 +47,9 @@ def read_raw(
     """Read a RAW file as linear, demosaiced, white-balanced camera RGB.
 
     LibRaw subtracts the black level of each channel, scales by the white level and demosaics (AHD; X-Trans by its
-    own method); a linear DNG is only scaled. The result is cut to the camera's crop box and turned upright. White
+    own method); a linear DNG is only scaled. Levels, crop box and opcodes (such as gain maps against lens shading) of a
+    DNG are those of its tags; docs/cameras.md lists what is applied and what is refused. The result is cut to the
+    camera's crop box and turned upright. White
     balance multiplies each channel by its gain, green by 1, so that 1 is the level at which the sensor's green
     saturates. A ``.tif`` or ``.tiff`` file must hold such an image already: its 16-bit codes are divided by 65535, its
     floats are left unchanged. Plugins add readers of other files (the hook ``ispfit_raw_readers``).
