@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from ispfit.errors import FileError
+from ispfit.errors import FileError, InputWarning
 from ispfit.images import FloatImage
 from ispfit.io.dng_facts import DngFacts
 from ispfit.io.dng_opcodes import VALUE_OPCODES, Opcode, apply_opcodes, parse_opcodes
 
-__all__ = ["apply_opcode_list", "libraw_knows_levels", "linear_light"]
+__all__ = ["apply_opcode_list", "libraw_knows_levels", "linear_light", "warn_of_opcodes"]
+
+_HARMLESS = {"WarpRectilinear", "WarpFisheye", "WarpRectilinear2", "FixBadPixelsConstant", "FixBadPixelsList"}
 
 
 def libraw_knows_levels(facts: DngFacts, source: Path) -> bool:
@@ -81,6 +84,18 @@ def apply_opcode_list(number: int, light: FloatImage, facts: DngFacts, source: P
         apply_opcodes(opcodes, light, (bottom - top, right - left))
     except ValueError as error:
         raise FileError(_damaged(number, source, error)) from error
+
+
+def warn_of_opcodes(facts: DngFacts, source: Path) -> None:
+    """Warn of opcodes that are not applied, unless they only move pixels or mend single ones."""
+    before = [
+        opcode.name for opcode in _opcodes(1, facts, source)
+    ]  # of the stored samples, which LibRaw maps to linear
+    after = [opcode.name for number in (2, 3) for opcode in _opcodes(number, facts, source)]
+    left_out = {*before, *(name for name in after if name not in VALUE_OPCODES)} - _HARMLESS
+    if left_out:
+        names = ", ".join(sorted(left_out))
+        warnings.warn(f"{source}: these opcodes of the DNG are not applied: {names}.", InputWarning, stacklevel=4)
 
 
 def _subtract_black(light: FloatImage, facts: DngFacts) -> npt.NDArray[np.float64]:

@@ -17,6 +17,7 @@ from ispfit.images import Image, Shot
 from ispfit.io.camera_rgb import camera_rgb
 from ispfit.io.dng_facts import DngFacts, read_dng_facts
 from ispfit.io.dng_kinds import check_dng_kind
+from ispfit.io.dng_levels import warn_of_opcodes
 from ispfit.io.dng_white import camera_neutral
 from ispfit.io.exif import Exif, read_exif
 from ispfit.io.listing import SRGB_SUFFIXES, TIFF_SUFFIXES, check_file
@@ -49,10 +50,10 @@ def read_raw(
     LibRaw subtracts the black level of each channel, scales by the white level and demosaics (AHD; X-Trans by its
     own method); a linear DNG is only scaled. Levels, crop box and opcodes (such as gain maps against lens shading) of a
     DNG are those of its tags; docs/cameras.md lists what is applied and what is refused. The result is cut to the
-    camera's crop box and turned upright. White
-    balance multiplies each channel by its gain, green by 1, so that 1 is the level at which the sensor's green
-    saturates. A ``.tif`` or ``.tiff`` file must hold such an image already: its 16-bit codes are divided by 65535, its
-    floats are left unchanged. Plugins add readers of other files (the hook ``ispfit_raw_readers``).
+    camera's crop box and turned upright. White balance multiplies each channel by its gain, green by 1, so that 1 is
+    the level at which the sensor's green saturates. A ``.tif`` or ``.tiff`` file must hold such an image already: its
+    16-bit codes are divided by 65535, its floats are left unchanged. Plugins add readers of other files (the hook
+    ``ispfit_raw_readers``).
 
     Parameters
     ----------
@@ -145,6 +146,7 @@ def _read_by_libraw(source: Path, half_size: bool, highlights: Highlights, gains
     exif, facts = read_exif(source), read_dng_facts(source)
     if facts is not None:
         check_dng_kind(facts, source)
+        warn_of_opcodes(facts, source)
     with open_raw(source) as raw:
         check_raw_samples(raw, source, facts)
         gains = gains or _as_shot_gains(raw, facts, source)

@@ -21,7 +21,7 @@ from dng_files import (
     write_tagged_dng,
 )
 
-from ispfit.errors import FileError
+from ispfit.errors import FileError, InputWarning
 from ispfit.io import read_raw
 from ispfit.io.dng import make_mosaic
 
@@ -135,7 +135,19 @@ def test_opcodes_follow_each_other_and_those_that_move_pixels_are_left_out(tmp_p
     plus = struct.pack(">L2d", 1, 0.1, 1)
     data = opcode_list((8, area(WHOLE, n_planes=3) + half), warp, unknown, (8, area(WHOLE, n_planes=3) + plus))
     path = write(tmp_path / "a.dng", flat, {2: data}, linear=True)
-    np.testing.assert_allclose(read_raw(path), (flat / 2 + 0.1) * GAINS, atol=1e-4)
+    with pytest.warns(InputWarning, match=r"a\.dng: these opcodes of the DNG are not applied: opcode 99\."):
+        raw = read_raw(path)
+    np.testing.assert_allclose(raw, (flat / 2 + 0.1) * GAINS, atol=1e-4)
+
+
+def test_corrections_that_are_not_applied_are_named(tmp_path: Path, flat: Any) -> None:
+    gain, bad = (9, gain_map(area(WHOLE), [[[2]]], (1, 1), (0, 0))), (4, bytes(8))
+    lists = {1: opcode_list(gain, bad), 3: opcode_list((6, bytes(16)), (1, bytes(60)))}
+    path = write(tmp_path / "a.dng", flat, lists, linear=False)
+    with pytest.warns(InputWarning, match=r"a\.dng: these opcodes of the DNG are not applied: GainMap, TrimBounds\."):
+        read_raw(path)
+    path = write(tmp_path / "b.dng", flat, {1: opcode_list(bad), 3: opcode_list((1, bytes(60)))}, linear=False)
+    np.testing.assert_allclose(read_raw(path), flat * GAINS, atol=1e-4)  # without a warning
 
 
 @pytest.mark.parametrize(
