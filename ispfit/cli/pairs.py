@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ispfit.cli.common import LeftOut, count, print_json, report_left_out, table
+from ispfit.cli.common import LeftOut, count, print_json, report_left_out, table, warnings_as_notes
 from ispfit.cli.options import jobs_option, json_option, size_options
 
 if TYPE_CHECKING:
@@ -76,15 +76,16 @@ def pairs(
     from ispfit.pairs import make_pairs
     from ispfit.pairs.record import left_out
 
-    report = make_pairs(
-        folders,
-        output,
-        size=None if full_size else size,
-        register=not no_register,
-        random_state=seed,
-        n_jobs=jobs,
-        **options,
-    )
+    with warnings_as_notes():
+        report = make_pairs(
+            folders,
+            output,
+            size=None if full_size else size,
+            register=not no_register,
+            random_state=seed,
+            n_jobs=jobs,
+            **options,
+        )
     if as_json:
         print_json(
             {

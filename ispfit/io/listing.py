@@ -9,7 +9,15 @@ from pathlib import Path
 
 from ispfit.errors import FileError
 
-__all__ = ["RAW_SUFFIXES", "SRGB_SUFFIXES", "TIFF_SUFFIXES", "check_file", "find_files"]
+__all__ = [
+    "JPEG_SUFFIXES",
+    "MODERN_SUFFIXES",
+    "RAW_SUFFIXES",
+    "SRGB_SUFFIXES",
+    "TIFF_SUFFIXES",
+    "check_file",
+    "find_files",
+]
 
 RAW_SUFFIXES = frozenset(
     f".{name}"
@@ -20,9 +28,14 @@ RAW_SUFFIXES = frozenset(
 )
 """Suffixes, in lower case, of the RAW files that LibRaw decodes."""
 
+JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe")
+
+MODERN_SUFFIXES = (".heic", ".heif", ".hif", ".avif", ".jxl")
+"""Suffixes of pictures that need the extra ``ispfit[heif]``, see `ispfit.io.modern_pictures`."""
+
 TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 
-SRGB_SUFFIXES = frozenset({".jpeg", ".jpg", ".png"}) | TIFF_SUFFIXES
+SRGB_SUFFIXES = frozenset({*JPEG_SUFFIXES, *MODERN_SUFFIXES, ".png"}) | TIFF_SUFFIXES
 """Suffixes, in lower case, of the rendered images that `read_srgb` reads, apart from the previews in RAW files."""
 
 

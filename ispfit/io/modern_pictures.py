@@ -16,19 +16,18 @@ from PIL import features
 
 from ispfit.errors import FileError, decoding
 from ispfit.io.boxes import color_codes, jxl_exif
+from ispfit.io.listing import MODERN_SUFFIXES
 from ispfit.io.orientation import FLIP_OF_ORIENTATION, upright
 
-__all__ = ["INSTALL_HINT", "MODERN_SUFFIXES", "ModernPicture", "is_readable", "modern_exif", "read_modern_picture"]
+__all__ = ["INSTALL_HINT", "ModernPicture", "is_readable", "modern_exif", "read_modern_picture"]
 
 Format = Literal["AVIF", "HEIC", "JPEG XL"]
 
 _FORMATS: Mapping[str, Format] = {
+    **dict.fromkeys(MODERN_SUFFIXES, "HEIC"),
     ".avif": "AVIF",
     ".jxl": "JPEG XL",
-    **dict.fromkeys((".heic", ".heif", ".hif"), "HEIC"),
 }
-MODERN_SUFFIXES = frozenset(_FORMATS)
-"""Suffixes, in lower case, of the pictures that need the extra."""
 
 INSTALL_HINT = "pip install 'ispfit[heif]'"
 

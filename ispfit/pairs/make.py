@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
 from os import PathLike
 from pathlib import Path
 
-from ispfit.errors import FileError, InputError
+from ispfit.errors import FileError, InputError, InputWarning
 from ispfit.jobs import run_jobs
-from ispfit.pairs.match import match_files
+from ispfit.pairs.match import folded_name, match_files
 from ispfit.pairs.outputs import MadePair, PairsReport, write_outputs
 from ispfit.pairs.read import PairSettings
 from ispfit.pairs.worker import Job, ShotFilter, load_record, make_pair, state_file
@@ -47,6 +48,8 @@ def make_pairs(
     (16 bits, linear), ``srgb/*.png``, ``pairs.csv``, ``rejected.csv`` with the reasons, and ``contact.png``:
     checkerboards of raw and srgb before and after registration. If there are several cameras or styles, each also gets
     a table of its own, such as ``pairs-nikon-d600-vivid.csv``.
+
+    What was converted, or is smaller than `size`, is told by an `InputWarning` and in the column ``notes``.
 
     A run that was stopped resumes, and ends with the same files as one that was not. Pairs whose files or settings
     have changed are made again.
@@ -94,6 +97,8 @@ def make_pairs(
     ]
     if not made and not failed:
         raise InputError(f"{paths}: none of the {len(plan)} shots is of {shots}.")
+    for note in dict.fromkeys(note for pair in made if not pair.record.reason for note in pair.record.notes):
+        warnings.warn(note, InputWarning, stacklevel=2)
     failures = [(todo[index], failure) for index, failure in failed.items()]
     return write_outputs(folder, made, failures, len(plan) - len(todo), n_test=n_test, random_state=random_state)
 
@@ -125,8 +130,9 @@ def _names(matched: Sequence[tuple[Path, Path]]) -> list[str]:
     """
     stems = ["".join(letter if letter.isprintable() else "_" for letter in raw.stem) for raw, _ in matched]
     stems = [stem[:_LONGEST_NAME] for stem in stems]
-    count = Counter(stem.casefold() for stem in stems)
+    count = Counter(map(folded_name, stems))
+    hashes = [hashlib.sha256(os.fsencode(raw.resolve())).hexdigest()[:6] for raw, _ in matched]
     return [
-        stem if count[stem.casefold()] == 1 else f"{stem}-{hashlib.sha256(os.fsencode(raw.resolve())).hexdigest()[:6]}"
-        for stem, (raw, _) in zip(stems, matched, strict=True)
+        stem if count[folded_name(stem)] == 1 else f"{stem}-{digest}"
+        for stem, digest in zip(stems, hashes, strict=True)
     ]

@@ -36,6 +36,7 @@ __all__ = [
 
 _FORMAT = 1  # of what the cache holds of a pair, and of how a pair is made
 _CODE_OF_ONE = np.float32(CODE_OF_ONE[np.dtype(np.uint16)])
+_FULL_SIZE = 0.9  # share of a side of the RAW file that its embedded picture has if it is of full size
 _TILE_SOURCE_PX = 512  # side of the images of a rejected pair on the contact sheet
 
 _Side: TypeAlias = Image | CachedImage
@@ -167,7 +168,7 @@ def _prepare(files: tuple[Path, Path], settings: PairSettings) -> PreparedPair:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", InputWarning)
         raw, srgb = _decode(files, settings)
-        _warn_of_small_preview(files, srgb, settings.size)
+        _warn_of_small_preview(files, raw, srgb, settings.size)
         pair = align_pair(raw, srgb, settings.size, settings.tolerances, register=settings.register)
         notes = [str(warning.message) for warning in caught if issubclass(warning.category, InputWarning)]
         record = describe_pair(files, raw, srgb, pair, notes)
@@ -189,12 +190,15 @@ def _decode(files: tuple[Path, Path], settings: PairSettings) -> tuple[Image, Im
     return raw, read_srgb(files[1])
 
 
-def _warn_of_small_preview(files: tuple[Path, Path], srgb: Image, size: tuple[int, int] | None) -> None:
+def _warn_of_small_preview(files: tuple[Path, Path], raw: Image, srgb: Image, size: tuple[int, int] | None) -> None:
+    """Warn if the picture in a RAW file has less than the size of the pair, or than most of the RAW file's own size."""
     height, width = srgb.shape[:2]
-    if files[0] == files[1] and size is not None and (height < size[0] or width < size[1]):
-        message = (
-            f"{files[0]}: its embedded picture has {width} x {height} pixels, {size[1]} x {size[0]} were asked for."
+    least = size or (_FULL_SIZE * raw.shape[0], _FULL_SIZE * raw.shape[1])
+    if files[0] == files[1] and (height < least[0] or width < least[1]):
+        wanted = (
+            f"{size[1]} x {size[0]} were asked for" if size else f"the RAW file has {raw.shape[1]} x {raw.shape[0]}"
         )
+        message = f"{files[0]}: its embedded picture has {width} x {height} pixels, {wanted}."
         warnings.warn(message, InputWarning, stacklevel=2)
 
 

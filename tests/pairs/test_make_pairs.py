@@ -136,7 +136,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_files(made: Any, r
     script = f"from ispfit.pairs import make_pairs; make_pairs({str(roll)!r}, {str(folder)!r}, size={SIZE}, n_jobs=1)"
     process = subprocess.Popen([sys.executable, "-c", script], start_new_session=True, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
-    while not list(folder.glob(".ispfit-pairs/*.json")) and time.monotonic() < deadline:
+    while not list(folder.glob(".ispfit-pairs/[!.]*.json")) and time.monotonic() < deadline:
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()

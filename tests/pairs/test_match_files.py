@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ispfit.errors import FileError
+from ispfit.errors import FileError, InputWarning
+from ispfit.io import modern_pictures
 from ispfit.pairs import match_files
 
 
@@ -37,10 +38,80 @@ def test_stems_in_two_cases_stay_apart(tmp_path: Path) -> None:
 
 
 def test_a_picture_in_another_case_goes_to_nobody_where_two_could_claim_it(tmp_path: Path) -> None:
-    assert matched(tmp_path, "DSC_1.nef", "dsc_1.nef", "Dsc_1.jpg") == {
-        "DSC_1.nef": "DSC_1.nef",
-        "dsc_1.nef": "dsc_1.nef",
-    }
+    with pytest.warns(InputWarning, match=r"Dsc_1\.jpg: passed over: by their names, they belong to several RAW files"):
+        found = matched(tmp_path, "DSC_1.nef", "dsc_1.nef", "Dsc_1.jpg")
+    assert found == {"DSC_1.nef": "DSC_1.nef", "dsc_1.nef": "dsc_1.nef"}
+
+
+COMPOSED, DECOMPOSED = "M\u00fcller", "Mu\u0308ller"  # NFC as Linux and Windows write names, NFD as macOS does
+
+
+@pytest.mark.parametrize(
+    ("raw", "picture"), [(COMPOSED, DECOMPOSED), (DECOMPOSED, COMPOSED), (COMPOSED.upper(), DECOMPOSED)]
+)
+def test_names_may_be_composed_differently(tmp_path: Path, raw: str, picture: str) -> None:
+    assert matched(tmp_path, f"{raw}.dng", f"{picture}.jpg") == {f"{raw}.dng": f"{picture}.jpg"}
+
+
+def test_names_composed_differently_are_two_if_both_are_there(tmp_path: Path) -> None:
+    names = (COMPOSED, DECOMPOSED)
+    files = [f"{name}{suffix}" for name in names for suffix in (".dng", ".jpg")]
+    assert matched(tmp_path, *files) == {f"{name}.dng": f"{name}.jpg" for name in names}
+
+
+PIXEL = {
+    "PXL_20230101_120000123.RAW-02.ORIGINAL.dng": "PXL_20230101_120000123.RAW-01.COVER.jpg",
+    "PXL_20230101_120000456.RAW-02.ORIGINAL.dng": "PXL_20230101_120000456.RAW-01.MP.COVER.jpg",
+    "PXL_20230101_120000789.NIGHT.RAW-02.ORIGINAL.dng": "PXL_20230101_120000789.NIGHT.RAW-01.COVER.jpg",
+    "PXL_20210101_120000111.dng": "PXL_20210101_120000111.MP.jpg",
+    "PXL_20210101_120000222.dng": "PXL_20210101_120000222.jpg",
+}
+
+
+def test_the_names_of_pixel_phones(tmp_path: Path) -> None:
+    assert matched(tmp_path, *PIXEL, *PIXEL.values()) == PIXEL
+
+
+def test_two_pictures_that_a_pixel_phone_could_mean_are_told(tmp_path: Path) -> None:
+    names = ("PXL_1.RAW-02.ORIGINAL.dng", "PXL_1.RAW-01.COVER.jpg", "PXL_1.jpg")
+    with pytest.warns(InputWarning, match=r"PXL_1\.(RAW-01\.COVER\.)?jpg, .*PXL_1\..*jpg: passed over: by their names"):
+        assert matched(tmp_path, *names) == {names[0]: names[0]}
+
+
+@pytest.mark.parametrize("suffix", [".jpe", ".HEIC", ".heif", ".HIF", ".avif", ".jxl"])
+def test_newer_formats_are_pictures_too(tmp_path: Path, suffix: str) -> None:
+    assert matched(tmp_path, "a.dng", f"a{suffix}") == {"a.dng": f"a{suffix}"}
+
+
+def test_a_jpeg_comes_before_newer_formats_and_they_before_others(tmp_path: Path) -> None:
+    assert matched(tmp_path, "a.dng", "a.heic", "a.jpe", "a.png") == {"a.dng": "a.jpe"}
+    assert matched(tmp_path / "b", "a.dng", "a.heic", "a.png") == {"a.dng": "a.heic"}
+
+
+@pytest.mark.parametrize(
+    ("suffix", "package"), [(".HEIC", "pillow_heif"), (".hif", "pillow_heif"), (".jxl", "pillow_jxl")]
+)
+def test_a_picture_for_which_a_package_is_missing_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, package: str
+) -> None:
+    find = modern_pictures.find_spec
+    monkeypatch.setattr(modern_pictures, "find_spec", lambda name: None if name == package else find(name))
+    message = rf"a{suffix}: cannot be read, so that another picture of the shot is used; pip install 'ispfit\[heif\]'\."
+    with pytest.warns(InputWarning, match=message):
+        assert matched(tmp_path, "a.dng", f"a{suffix}") == {"a.dng": "a.dng"}
+    with pytest.warns(InputWarning, match=message):
+        assert matched(tmp_path / "b", "a.dng", f"a{suffix}", "a.png") == {"a.dng": "a.png"}
+    assert matched(tmp_path / "c", "a.dng", f"a{suffix}", "a.jpg") == {"a.dng": "a.jpg"}
+
+
+def test_many_pictures_that_are_passed_over_are_told_in_one_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(modern_pictures, "find_spec", lambda _: None)
+    names = [f"{number:02d}{suffix}" for number in range(30) for suffix in (".dng", ".heic")]
+    with pytest.warns(InputWarning, match=r"00\.heic, .*09\.heic and 20 more: cannot be read") as caught:
+        matched(tmp_path, *names)
+    assert len(caught) == 1
 
 
 def test_equal_stems_in_different_folders_stay_apart(tmp_path: Path) -> None:

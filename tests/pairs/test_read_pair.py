@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import warnings
 from pathlib import Path
@@ -134,6 +135,41 @@ def test_a_preview_smaller_than_the_pair_is_reported_with_both_sizes(files: Any)
     with pytest.warns(InputWarning, match=message):
         raw, _ = read_pair(files[0], files[0], 300)
     assert min(raw.shape[:2]) <= 256
+
+
+SMALL = r"VirtualA_0001\.dng: its embedded picture has (96 x 64|64 x 96) pixels, "
+
+
+@pytest.fixture
+def small_preview(tmp_path: Path) -> Path:
+    """A RAW file of 256 x 384 pixels whose embedded picture has 64 x 96, and no other picture."""
+    [(dng, jpeg)] = make_camera_roll(tmp_path / "small", 1, image_size=(256, 384), jpeg_scale=0.25, random_state=3)
+    jpeg.unlink()
+    return dng
+
+
+def test_no_way_to_pairs_is_silent_about_a_preview_that_is_too_small(
+    small_preview: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = SMALL + "128 x 128 were asked for"
+    with pytest.warns(InputWarning, match=asked):
+        read_pair(small_preview, small_preview, 128, register=False)
+    with pytest.warns(InputWarning, match=asked):
+        load_pairs(small_preview.parent, size=128, register=False)
+    with pytest.warns(InputWarning, match=asked):
+        report = make_pairs(small_preview, tmp_path / "pairs", size=128, register=False, n_jobs=1)
+    assert re.match(f".*{asked}", report.pairs[0]["notes"])
+    with pytest.raises(SystemExit):
+        main(
+            ["pairs", str(small_preview), "-o", str(tmp_path / "more"), "--size", "128", "--no-register", "--jobs", "1"]
+        )
+    assert re.search(f"Note: .*{asked}", capsys.readouterr().err)
+
+
+def test_at_full_size_a_preview_is_compared_with_its_raw(small_preview: Path, roll: Path) -> None:
+    with pytest.warns(InputWarning, match=SMALL + r"the RAW file has (384 x 256|256 x 384)\."):
+        read_pair(small_preview, small_preview, register=False)
+    read_pair(roll / "VirtualA_0001.dng", roll / "VirtualA_0001.dng", register=False)
 
 
 def test_load_pairs_make_pairs_and_read_pair_make_one_pair_and_make_it_once(
