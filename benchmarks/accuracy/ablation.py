@@ -2,14 +2,12 @@
 
     python benchmarks/accuracy/ablation.py -o OUTPUT CAMERA ... [--max-steps 500] [--seeds 1] [--channels 32]
 
-A camera is what `ispfit compare` takes. All variants are trained on the same windows. Writes OUTPUT/ablation.md and
-OUTPUT/ablation.csv; a stopped run resumes.
+A camera is what `ispfit compare` takes, and OUTPUT gets what it writes. All variants are trained on the same windows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
@@ -20,18 +18,8 @@ from ispfit.backbone import Network
 from ispfit.backbones.histpyramid import HistPyramid, HistPyramidNetwork
 from ispfit.backbones.parts.histogram import LearnableHistogram
 from ispfit.cli import run
-from ispfit.cli.common import report_failures
-from ispfit.cli.compare import comparison_options
-from ispfit.comparison import (
-    Budget,
-    Comparison,
-    csv_text,
-    distinct_names,
-    markdown,
-    plan_runs,
-    prepare_pair_set,
-    run_all,
-)
+from ispfit.cli.compare import compare_cameras
+from ispfit.cli.compare_options import comparison_options
 
 REFERENCE = "paper"
 Encode = Callable[[Tensor], Tensor]
@@ -122,31 +110,8 @@ def variants(channels: int) -> dict[str, HistPyramid]:
 @click.argument("cameras", nargs=-1, required=True)
 @comparison_options(max_steps=500, learning_rate=3e-3, batch_size=8, windows_per_image=4)
 @click.option("--channels", type=click.IntRange(1), default=32, show_default=True, help="Set the networks' channels.")
-def ablation(
-    cameras: tuple[str, ...],
-    output: Path,
-    seconds: float | None,
-    n_seeds: int,
-    n_samples: int,
-    image_size: int,
-    no_register: bool,
-    device: str,
-    jobs: int,
-    channels: int,
-    **parameters: Any,
-) -> int:
-    folder = output / "data"
-    pair_sets = [
-        prepare_pair_set(camera, folder, n_samples, image_size, register=not no_register) for camera in cameras
-    ]
-    budget = Budget(parameters, seconds)
-    runs = plan_runs(distinct_names(pair_sets), variants(channels), budget, n_seeds=n_seeds, device=device)
-    results, failures = run_all(runs, output / "runs", n_jobs=jobs)
-    comparison = Comparison(results, REFERENCE)
-    (output / "ablation.md").write_text(markdown(comparison))
-    (output / "ablation.csv").write_text(csv_text(comparison))
-    print(markdown(comparison))
-    return report_failures(failures, len(runs))
+def ablation(cameras: tuple[str, ...], channels: int, **options: Any) -> int:
+    return compare_cameras(cameras, variants(channels), {}, reference=REFERENCE, as_json=False, **options)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ import click
 
 from ispfit.backbones.histpyramid import HistPyramid
 from ispfit.cli import run
-from ispfit.cli.compare import backbone_options, chosen_backbones, compare_cameras, comparison_options
+from ispfit.cli.compare import chosen_backbones, compare_cameras
+from ispfit.cli.compare_options import backbone_options, comparison_options, reference_option
 from ispfit.cli.options import json_option
 
 CAMERAS = ("virtual-a", "virtual-b", "synthetic-manual")
@@ -75,7 +76,8 @@ PAPER = {
 
 @click.command(help=__doc__)
 @click.argument("cameras", nargs=-1)
-@backbone_options
+@backbone_options()
+@reference_option
 @comparison_options(max_steps=1000, learning_rate=2e-3)
 @json_option("Print the results of all runs as JSON.")
 def table1(cameras: tuple[str, ...], backbones: str, settings: tuple[str, ...], **options: Any) -> int:

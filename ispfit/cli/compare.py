@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,107 +12,22 @@ import click
 from click.core import ParameterSource
 
 from ispfit.cli.common import LeftOut, print_json, report_failures, report_left_out, table, warnings_as_notes
-from ispfit.cli.options import (
-    Decorator,
-    combine,
-    device_options,
-    jobs_option,
-    json_option,
-    known_settings,
-    no_register_option,
-    parse_settings,
-    training_options,
-)
+from ispfit.cli.compare_options import backbone_options, comparison_options, reference_option
+from ispfit.cli.options import json_option, known_settings, parse_settings
 
 if TYPE_CHECKING:
     from ispfit.backbone import Backbone
     from ispfit.comparison import Budget, Comparison, PairSet, Published
 
-__all__ = ["backbone_options", "chosen_backbones", "compare", "compare_cameras", "comparison_options"]
+__all__ = ["budgets_of", "chosen_backbones", "compare", "compare_cameras"]
 
 _RATE = "learning_rate"
-
-backbone_options = combine(
-    click.option(
-        "--backbones",
-        default="all",
-        show_default=True,
-        metavar="NAMES",
-        help="Compare these backbones: names separated by commas, or all that are installed.",
-    ),
-    click.option(
-        "--set",
-        "settings",
-        multiple=True,
-        metavar="BACKBONE.NAME=VALUE",
-        help="Set a parameter of a backbone, or its learning_rate. VALUE is JSON (8, true, [16, 4]) or a word. "
-        "Repeat for more parameters.",
-    ),
-    click.option(
-        "--reference",
-        default="histpyramid",
-        metavar="NAME",
-        show_default="histpyramid, or the first backbone",
-        help="Compare the other backbones with this one, shot by shot.",
-    ),
-)
-"""Options that choose backbones, for `chosen_backbones`."""
-
-
-def comparison_options(**training: Any) -> Decorator:
-    """Return a decorator that adds the options of `compare_cameras`; `training` are defaults of training options."""
-    return combine(
-        click.option(
-            "-o",
-            "--output",
-            required=True,
-            type=click.Path(path_type=Path),
-            help="Write results, tables, checkpoints and the pairs of synthetic datasets to this folder.",
-        ),
-        training_options(**({"validation_fraction": 0.0} | training)),
-        click.option(
-            "--seconds",
-            type=click.FloatRange(0, min_open=True),
-            metavar="SECONDS",
-            help="Train each direction for this wall time, in place of --max-steps. The time of a step is "
-            "measured first, so the machine should be idle.",
-        ),
-        click.option(
-            "--seeds",
-            "n_seeds",
-            type=click.IntRange(1),
-            default=1,
-            metavar="N",
-            show_default=True,
-            help="Fit each backbone N times, with the seeds 0 to N - 1.",
-        ),
-        click.option(
-            "--shots",
-            "n_samples",
-            type=click.IntRange(5),
-            default=60,
-            metavar="N",
-            show_default=True,
-            help="Make N pairs of a synthetic dataset.",
-        ),
-        click.option(
-            "--size",
-            "image_size",
-            type=click.IntRange(16),
-            default=192,
-            metavar="PIXELS",
-            show_default=True,
-            help="Set the side of the square images of a synthetic dataset.",
-        ),
-        no_register_option,
-        device_options,
-        jobs_option("Number of simultaneous runs, which share the cores.", default=1),
-    )
 
 
 @click.command()
 @click.argument("cameras", nargs=-1, required=True)
-@backbone_options
+@backbone_options()
+@reference_option
 @comparison_options(max_steps=1000, learning_rate=2e-3)
 @json_option("Print the results of all runs as JSON.")
 def compare(cameras: tuple[str, ...], backbones: str, settings: tuple[str, ...], **options: Any) -> int:
@@ -159,22 +73,15 @@ def compare_cameras(
     published : numbers to set beside the results.
     **parameters : training parameters of `ispfit.ISPModel`.
     """
-    from ispfit.comparison import Budget, Comparison, distinct_names, plan_runs, prepare_pair_set, run_all
+    from ispfit.comparison import Budget, Comparison, plan_runs, prepare_pair_sets, run_all
     from ispfit.runtime import resolve_runtime
 
     if "TORCHELASTIC_RUN_ID" in os.environ:
         raise click.UsageError("torchrun is for `ispfit fit`; compare with --jobs.")
     reference = _known_reference(reference, list(backbones))
-    budgets = _budgets(Budget(parameters, seconds), backbones, rates)
+    budgets = budgets_of(Budget(parameters, seconds), backbones, rates)
     resolve_runtime(device, parameters["precision"])
-    prepare = partial(
-        prepare_pair_set,
-        folder=output / "data",
-        n_samples=n_samples,
-        image_size=image_size,
-        register=not no_register,
-    )
-    pair_sets = distinct_names([prepare(camera) for camera in cameras])
+    pair_sets = prepare_pair_sets(cameras, output / "data", n_samples, image_size, register=not no_register)
     left_out, n_pairs = _load_all(pair_sets)
     runs = plan_runs(pair_sets, backbones, budgets, n_seeds=n_seeds, device=device)
     results, failures = run_all(runs, output / "runs", n_jobs=jobs)
@@ -224,7 +131,7 @@ def _by_backbone(settings: dict[str, Any], names: list[str]) -> dict[str, dict[s
     return found
 
 
-def _budgets(budget: Budget, backbones: Mapping[str, Backbone], rates: Mapping[str, float]) -> dict[str, Budget]:
+def budgets_of(budget: Budget, backbones: Mapping[str, Backbone], rates: Mapping[str, float]) -> dict[str, Budget]:
     """Return the budget of each backbone: the common one, or the same with a learning rate of its own."""
     from ispfit.errors import InputError
 

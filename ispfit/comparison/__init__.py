@@ -1,7 +1,7 @@
 """Compare backbones on equal terms: the same pairs, training windows and budget, as Table 1 of Nam & Kim does."""
 
 from ispfit.comparison.budget import Budget
-from ispfit.comparison.pair_sets import PairSet, distinct_names, prepare_pair_set
+from ispfit.comparison.pair_sets import PairSet, prepare_pair_set, prepare_pair_sets, write_pair_set
 from ispfit.comparison.report import (
     cautions,
     comparison_table,
@@ -9,6 +9,8 @@ from ispfit.comparison.report import (
     describe_budget,
     describe_parameters,
     markdown,
+    markdown_table,
+    summary_table,
 )
 from ispfit.comparison.results import RunResult
 from ispfit.comparison.runs import Run, plan_runs, run_all
@@ -27,9 +29,12 @@ __all__ = [
     "csv_text",
     "describe_budget",
     "describe_parameters",
-    "distinct_names",
     "markdown",
+    "markdown_table",
     "plan_runs",
     "prepare_pair_set",
+    "prepare_pair_sets",
     "run_all",
+    "summary_table",
+    "write_pair_set",
 ]

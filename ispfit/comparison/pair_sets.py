@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -24,7 +24,7 @@ from ispfit.plugins.loading import did_you_mean
 from ispfit.plugins.manager import get_dataset, list_datasets
 from ispfit.splits import split_groups
 
-__all__ = ["PairSet", "Pairs", "distinct_names", "prepare_pair_set"]
+__all__ = ["PairSet", "Pairs", "prepare_pair_set", "prepare_pair_sets", "write_pair_set"]
 
 Pairs: TypeAlias = tuple[list[Any], list[Any]]
 """Raw images X and srgb images Y, as `ispfit.ISPModel.fit` takes them."""
@@ -45,18 +45,27 @@ class PairSet:
         A folder or a ``pairs.csv`` that `ispfit.datasets.load_pairs` reads.
     register : bool
         `register` of `ispfit.datasets.load_pairs`.
+    n_fit : int, optional
+        Train on at most this number of the training pairs, drawn scene by scene; None takes all.
     """
 
     name: str
     path: Path
     register: bool = True
+    n_fit: int | None = None
 
-    def load(self) -> tuple[Pairs, Pairs]:
+    def load(self, draw: int = 0) -> tuple[Pairs, Pairs]:
         """Return the training pairs and the test pairs.
 
         The test pairs are those of the split "test"; pairs of all other splits, "validation" among them, are training
         pairs. If the table has no split "test", a fifth of the pairs are test pairs, the same pairs each time;
         look-alike shots (of one ``scene`` of the table) stay together.
+
+        Parameters
+        ----------
+        draw : int
+            Number of the draw of `n_fit` training pairs. The pairs of a smaller `n_fit` are among those of a larger one
+            of the same draw.
 
         Raises
         ------
@@ -66,7 +75,7 @@ class PairSet:
         X, Y = load_pairs(self.path, lazy=True, register=self.register)
         splits = self._splits(X)
         test = [index for index, split in enumerate(splits) if split == "test"]
-        fit = [index for index, split in enumerate(splits) if split != "test"]
+        fit = _drawn([index for index, split in enumerate(splits) if split != "test"], _groups(X), self.n_fit, draw)
         if not test or not fit:
             raise InputError(
                 f"{self.path}: expected training pairs and test pairs, from at least two groups of look-alikes; got "
@@ -76,8 +85,9 @@ class PairSet:
 
     @property
     def fingerprint(self) -> str:
-        """A digest that changes if a file of a pair, the table, the split or the registration changes."""
-        return _fingerprint(self.path, self.register)
+        """A digest that changes if a file of a pair, the table, the split, the registration or `n_fit` changes."""
+        digest = _fingerprint(self.path, self.register)
+        return digest if self.n_fit is None else f"{digest} {self.n_fit}"
 
     @staticmethod
     def names(images: list[Any]) -> list[str]:
@@ -111,8 +121,26 @@ def _groups(X: list[Any]) -> list[str]:
     return [shot.scene or name for shot, name in zip(shots_of(X), PairSet.names(X), strict=True)]
 
 
-def distinct_names(pair_sets: Sequence[PairSet]) -> list[PairSet]:
-    """Return the pair sets with the parent folder in each name that occurs twice: ``nikon/pairs``, ``canon/pairs``."""
+def _drawn(indices: list[int], groups: list[str], n_most: int | None, draw: int) -> list[int]:
+    """Return at most `n_most` of the indices: groups in random order, of which only the last may be incomplete."""
+    if n_most is None:
+        return indices
+    members: dict[str, list[int]] = {}
+    for index in indices:
+        members.setdefault(groups[index], []).append(index)
+    order = np.random.default_rng(draw).permutation(len(members))
+    every = list(members.values())
+    return sorted([index for number in order for index in every[number]][:n_most])
+
+
+def prepare_pair_sets(
+    sources: Iterable[str], folder: Path, n_samples: int = 60, image_size: int = 192, *, register: bool = True
+) -> list[PairSet]:
+    """Return the pair sets of several sources, see `prepare_pair_set`.
+
+    If a name occurs twice, the parent folder is part of it: ``nikon/pairs``, ``canon/pairs``.
+    """
+    pair_sets = [prepare_pair_set(source, folder, n_samples, image_size, register=register) for source in sources]
     n_sets = Counter(pair_set.name for pair_set in pair_sets)
     return [
         replace(pair_set, name=f"{pair_set.path.resolve().parent.name}/{pair_set.name}")
@@ -154,7 +182,11 @@ def prepare_pair_set(
         raise InputError(f"{source}: no such folder, and no dataset of this name; there are {', '.join(known)}.{hint}")
     place = folder / f"{source}-{n_samples}-{image_size}"
     if not (place / "pairs.csv").exists():
-        _write(*_make(source, n_samples, image_size), place)
+        X, Y = _make(source, n_samples, image_size)
+        groups = _groups(X)
+        test = set(list(dict.fromkeys(groups))[::_TEST_EVERY])
+        names = [f"{index:04d}" for index in range(len(X))]
+        write_pair_set(place, names, X, Y, ["test" if group in test else "train" for group in groups])
     return PairSet(source, place)
 
 
@@ -172,16 +204,17 @@ def _make(dataset: str, n_samples: int, image_size: int) -> Pairs:
     return load_dataset(dataset, **{name: value for name, value in supplied.items() if name in parameters})
 
 
-def _write(X: list[Any], Y: list[Any], place: Path) -> None:
-    """Write pairs and their table; every fifth group is for testing, as in the tables of docs/comparison.md."""
-    make_folder(place)
-    groups = _groups(X)
-    test = set(list(dict.fromkeys(groups))[::_TEST_EVERY])
+def write_pair_set(
+    folder: Path, names: Sequence[str], X: Sequence[Any], Y: Sequence[Any], splits: Sequence[str]
+) -> None:
+    """Write pairs of these names to ``folder/raw`` and ``folder/srgb``, and their table with the split of each."""
+    for part in ("raw", "srgb"):
+        make_folder(folder / part)
     rows = []
-    for index, (raw, srgb, shot, group) in enumerate(zip(X, Y, shots_of(X), groups, strict=True)):
-        row = {"name": f"{index:04d}", "raw": f"{index:04d}.tif", "srgb": f"{index:04d}.png"}
-        write_linear(place / row["raw"], raw)
-        write_srgb(place / row["srgb"], srgb)
+    for name, raw, srgb, shot, split in zip(names, X, Y, shots_of(X), splits, strict=True):
+        row = {"name": name, "raw": f"raw/{name}.tif", "srgb": f"srgb/{name}.png"}
+        write_linear(folder / row["raw"], raw)
+        write_srgb(folder / row["srgb"], srgb)
         about = {"scene": shot.scene or "", "make": shot.make or "", "model": shot.model or ""}
-        rows.append(row | about | {"split": "test" if group in test else "train"})
-    write_pairs_csv(place / "pairs.csv", rows)
+        rows.append(row | about | {"split": split})
+    write_pairs_csv(folder / "pairs.csv", rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,7 +12,16 @@ from ispfit.comparison.statistics import Comparison, Statistic
 from ispfit.directions import DIRECTIONS
 from ispfit.metrics import psnr_summary
 
-__all__ = ["cautions", "comparison_table", "csv_text", "describe_budget", "describe_parameters", "markdown"]
+__all__ = [
+    "cautions",
+    "comparison_table",
+    "csv_text",
+    "describe_budget",
+    "describe_parameters",
+    "markdown",
+    "markdown_table",
+    "summary_table",
+]
 
 _FEW_SHOTS = 12  # with fewer, an interval is too narrow: see `Statistic`
 
@@ -51,16 +61,35 @@ def _published_rows(comparison: Comparison, direction: str) -> list[list[str]]:
     ]
 
 
+def summary_table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows: the mean PSNR in dB of each backbone on all cameras, and its difference in brackets."""
+    columns = [(camera, direction) for camera in comparison.cameras for direction in DIRECTIONS]
+    names = dict.fromkeys(result.backbone for result in comparison.results)
+    header = ["mean PSNR, dB", *(f"{camera}, {DIRECTIONS[direction]}" for camera, direction in columns)]
+    return header, [[name, *(_mean(comparison, camera, name, way) for camera, way in columns)] for name in names]
+
+
+def _mean(comparison: Comparison, camera: str, backbone: str, direction: str) -> str:
+    if not comparison.results_of(camera, backbone):
+        return ""
+    difference = comparison.difference(camera, backbone, direction)
+    mean = comparison.psnr(camera, backbone, direction).mean()
+    return f"{mean:.2f}" + (f" ({difference.mean:+.2f})" if difference else "")
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table as Markdown, with a newline at its end."""
+    return "".join(f"| {' | '.join(line)} |\n" for line in [header, ["---"] * len(header), *rows])
+
+
 def markdown(comparison: Comparison) -> str:
     """Return all tables, the parameters, the budget and the cautions as Markdown."""
-    parts = []
+    parts = [markdown_table(*summary_table(comparison))]
     for camera in comparison.cameras:
         first = comparison.results_of(camera)[0]
         parts.append(f"## {camera}\n\n{first.n_fit} training pairs, {len(first.shots)} test pairs. PSNR in dB.\n")
         for direction in DIRECTIONS:
-            header, rows = comparison_table(comparison, camera, direction)
-            lines = [header, ["---"] * len(header), *rows]
-            parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
+            parts.append(markdown_table(*comparison_table(comparison, camera, direction)))
     parts.append(f"Parameters: {describe_parameters(comparison)}.\n\n{describe_budget(comparison)}\n")
     parts += [f"{caution}\n" for caution in cautions(comparison)]
     return "\n".join(parts)
@@ -103,12 +132,16 @@ def cautions(comparison: Comparison) -> list[str]:
 
 
 def csv_text(comparison: Comparison) -> str:
-    """Return a CSV table with one line per run, direction and test shot; PSNR is in dB."""
+    """Return a CSV table with one line per run, direction and test shot; PSNR is in dB.
+
+    The column ``n_fit`` is the number of training pairs.
+    """
     text = io.StringIO()
     table = csv.writer(text)
-    table.writerow(["camera", "backbone", "seed", "direction", "shot", "psnr"])
+    table.writerow(["camera", "n_fit", "backbone", "seed", "direction", "shot", "psnr"])
     for result in comparison.results:
         for direction, values in result.psnr.items():
             for shot, value in zip(result.shots, values, strict=True):
-                table.writerow([result.camera, result.backbone, result.seed, direction, shot, f"{value:.4f}"])
+                about = [result.camera, result.n_fit, result.backbone, result.seed, direction, shot]
+                table.writerow([*about, f"{value:.4f}"])
     return text.getvalue()

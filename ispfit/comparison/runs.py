@@ -45,7 +45,7 @@ class Run:
     backbone : Backbone
         The backbone to fit in both directions.
     seed : int
-        Random state of the estimator.
+        Random state of the estimator, and number of the draw if `pair_set` draws training pairs.
     budget : Budget
         The training of each direction.
     device : str
@@ -103,11 +103,18 @@ class Run:
             where = traceback.extract_tb(error.__traceback__)[-1]
             raise TrainingError(f"{type(error).__name__}: {error} ({where.filename}, line {where.lineno}).") from error
 
+    def fit(self, pairs: Pairs, folder: Path) -> ISPModel:
+        """Return the model, fitted to pairs; resume from the run's checkpoint in `folder`."""
+        model = self._model(self._steps(pairs, folder))
+        model.fit(*pairs, checkpoint=self._checkpoint(folder))
+        return model
+
+    def _checkpoint(self, folder: Path) -> Path:
+        return folder / f"{self.key}.checkpoint"
+
     def _execute(self, folder: Path) -> RunResult:
-        fit, test = self.pair_set.load()
-        model = self._model(self._steps(fit, folder))
-        checkpoint = folder / f"{self.key}.checkpoint"
-        model.fit(*fit, checkpoint=checkpoint)
+        fit, test = self.pair_set.load(draw=self.seed)
+        model = self.fit(fit, folder)
         result = RunResult(
             camera=self.pair_set.name,
             backbone=self.label,
@@ -122,7 +129,7 @@ class Run:
             psnr={direction: model.psnr(*test, direction=direction).tolist() for direction in DIRECTIONS},
         )
         result.write(folder / f"{self.key}.json")
-        shutil.rmtree(checkpoint, ignore_errors=True)
+        shutil.rmtree(self._checkpoint(folder), ignore_errors=True)
         return result
 
     def _model(self, max_steps: int, **parameters: Any) -> ISPModel:
@@ -157,17 +164,22 @@ def _source(backbone: Backbone) -> str:
     """Return the distribution and the source of a backbone, so that changed code invalidates results.
 
     It is that of its module and of the modules that it is made of: the parts of the built-ins, the whole package of a
-    plugin.
+    plugin, and the same of each backbone that it is a variant of.
     """
+    kinds = [kind for kind in type(backbone).__mro__ if issubclass(kind, Backbone) and kind is not Backbone]
     try:
-        module = Path(inspect.getfile(type(backbone)))
-        in_package = (module.parent / "__init__.py").exists()
-        shared = "parts/*.py" if type(backbone).__module__.startswith("ispfit.") else "**/*.py"
-        files = {module, *(module.parent.glob(shared) if in_package else ())}
+        files = {file for kind in kinds for file in _source_files(kind)}
         text = "\n".join(file.read_text(encoding="utf-8") for file in sorted(files))
     except (OSError, TypeError):  # a class of a notebook
         text = type(backbone).__qualname__
     return f"{origin_of(backbone.name)} {text}"
+
+
+def _source_files(kind: type[Backbone]) -> set[Path]:
+    module = Path(inspect.getfile(kind))
+    in_package = (module.parent / "__init__.py").exists()
+    shared = "parts/*.py" if kind.__module__.startswith("ispfit.") else "**/*.py"
+    return {module, *(module.parent.glob(shared) if in_package else ())}
 
 
 def _is_file(value: Any) -> bool:

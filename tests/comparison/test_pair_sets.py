@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ispfit.comparison import PairSet, distinct_names, pair_sets, prepare_pair_set
+from ispfit.comparison import PairSet, pair_sets, prepare_pair_set, prepare_pair_sets
 from ispfit.datasets import load_pairs, make_camera_roll
 from ispfit.errors import InputError
 from ispfit.pairs.table import write_pairs_csv
@@ -68,6 +68,30 @@ def test_pairs_without_two_scenes_are_refused(pair_set: PairSet, tmp_path: Path)
         with_columns(pair_set, tmp_path / "pairs", 2, scene=["a", "a"]).load()
 
 
+def test_fewer_training_pairs_are_drawn_scene_by_scene_and_the_smaller_numbers_are_nested(
+    pair_set: PairSet, tmp_path: Path
+) -> None:
+    splits = ["train"] * 8 + ["test"] * 2
+    other = with_columns(pair_set, tmp_path / "pairs", 10, scene=list("aabbccddee"), split=splits)
+    orders = set()
+    for draw in range(5):
+        previous: set[str] = set()
+        order = ""
+        for n_fit in range(1, 9):
+            fit, test = replace(other, n_fit=n_fit).load(draw)
+            names = set(PairSet.names(fit[0]))
+            assert len(names) == n_fit
+            assert previous < names
+            assert PairSet.names(test[0]) == ["0008", "0009"]
+            [added] = [image.shot.scene for image in fit[0] if image.shot.name not in previous]
+            previous, order = names, order + added
+        assert order[::2] == order[1::2], "no scene begins before the last one is complete"
+        orders.add(order)
+    assert len(orders) > 1
+    everything = PairSet.names(other.load()[0][0])
+    assert PairSet.names(replace(other, n_fit=100).load()[0][0]) == everything
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [
@@ -85,8 +109,8 @@ def test_a_camera_that_is_not_there_is_named(tmp_path: Path, source: str, messag
 
 def test_pair_sets_of_one_name_are_told_apart_by_their_folders(pair_set: PairSet, tmp_path: Path) -> None:
     places = [copied(pair_set, tmp_path / maker / "pairs") for maker in ("nikon", "canon")]
-    named = distinct_names([*(prepare_pair_set(str(place), tmp_path) for place in places), pair_set])
-    assert [each.name for each in named] == ["nikon/pairs", "canon/pairs", "virtual-b"]
+    named = prepare_pair_sets(map(str, [*places, pair_set.path]), tmp_path)
+    assert [each.name for each in named] == ["nikon/pairs", "canon/pairs", pair_set.path.name]
 
 
 def test_the_fingerprint_changes_with_the_table(pair_set: PairSet, tmp_path: Path) -> None:
@@ -97,6 +121,11 @@ def test_the_fingerprint_changes_with_the_table(pair_set: PairSet, tmp_path: Pat
     (other.path / "pairs.csv").write_text("\n".join(lines[:-1]))
     pair_sets._fingerprint.cache_clear()
     assert other.fingerprint != before
+
+
+def test_the_fingerprint_changes_with_the_number_of_training_pairs(pair_set: PairSet) -> None:
+    parts = [replace(pair_set, n_fit=n_fit) for n_fit in (None, 2, 3)]
+    assert len({part.fingerprint for part in parts}) == 3
 
 
 def test_raw_files_that_are_not_registered_are_another_pair_set(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from ispfit.comparison import (
     describe_budget,
     describe_parameters,
     markdown,
+    markdown_table,
+    summary_table,
 )
 from ispfit.displays import ComparisonDisplay
 
@@ -67,8 +70,22 @@ def test_statistics_are_over_shots_after_seeds_and_differences_are_paired() -> N
     lines = list(csv.DictReader(io.StringIO(csv_text(comparison))))
     assert len(lines) == 2 * 2 * 2 * 4
     assert lines[0] == {
-        "camera": "one", "backbone": "best", "seed": "0", "direction": "forward", "shot": "a", "psnr": "20.0000",
+        "camera": "one", "n_fit": "5", "backbone": "best", "seed": "0", "direction": "forward", "shot": "a",
+        "psnr": "20.0000",
     }  # fmt: skip
+
+
+def test_the_summary_has_all_cameras_in_one_table() -> None:
+    results = [result("best", 0, [20.0, 30.0]), result("other", 0, [21.0, 33.0])]
+    results += [replace(results[1], camera="two")]
+    text = markdown_table(*summary_table(Comparison(results, "best")))
+    assert text == (
+        "| mean PSNR, dB | one, raw to sRGB | one, sRGB to raw | two, raw to sRGB | two, sRGB to raw |\n"
+        "| --- | --- | --- | --- | --- |\n"
+        "| best | 25.00 | 20.00 |  |  |\n"
+        "| other | 27.00 (+2.00) | 20.00 (+0.00) | 27.00 | 20.00 |\n"
+    )
+    assert markdown(Comparison(results, "best")).startswith(text + "\n## one\n")
 
 
 def test_the_interval_holds_the_true_mean_about_95_times_in_100() -> None:

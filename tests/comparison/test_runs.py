@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,17 @@ def test_another_budget_or_parameter_is_another_run(pair_set: PairSet) -> None:
         InputError, match="expected different names of cameras and of backbones, got two runs 'virtual-b mlp seed 0'"
     ):
         run_all([run, run], Path("nowhere"))
+
+
+def test_each_seed_draws_its_own_training_pairs(pair_set: PairSet, tmp_path: Path) -> None:
+    few = replace(pair_set, n_fit=2)
+    runs = plan_runs([few], {"curve": Curve(8)}, BUDGET, n_seeds=2, device="cpu")
+    first, second = (run.execute(tmp_path) for run in runs)
+    assert (first.n_fit, second.n_fit) == (2, 2)
+    assert first.psnr["forward"] != second.psnr["forward"]
+    fit, test = few.load(draw=1)
+    model = ISPModel(Curve(8), validation_fraction=0, device="cpu").fit(*fit)
+    assert second.psnr["forward"] == model.psnr(*test, direction="forward").tolist()
 
 
 def test_a_budget_that_says_a_default_is_the_same_run(pair_set: PairSet) -> None:
@@ -164,3 +176,8 @@ def test_a_changed_module_of_a_plugin_s_package_is_another_run(tmp_path: Path, m
 def test_the_parts_of_a_built_in_backbone_are_its_source() -> None:
     assert "class SceneRegression" in _source(get_backbone("photofinish")())
     assert "class HistPyramid(" not in _source(get_backbone("photofinish")())
+
+
+def test_a_variant_has_the_source_of_what_it_varies() -> None:
+    assert "class MLP(" in _source(Broken(4))
+    assert "class Broken(MLP)" in _source(Broken(4))
