@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from ispfit.backbone import Backbone
 from ispfit.errors import BackboneError
-from ispfit.testing import describe, parameters, rendering, training
+from ispfit.testing import describe, parameters, rendering, std, training
 from ispfit.testing.subject import Subject
 
 __all__ = ["check_backbone"]
@@ -29,6 +29,7 @@ _STAGES: tuple[tuple[Check, ...], ...] = (
         rendering.check_halo,
         rendering.check_batch,
         rendering.check_samples,
+        std.check_std,
         training.check_learns,
         training.check_saves,
         training.check_inverse,
@@ -43,7 +44,7 @@ def check_backbone(backbone: Backbone) -> None:
     - Hyper-parameters are stored as given, cloned, and survive JSON.
     - `describe` returns a scene of fixed size for each image alone, in memory that does not grow with the image.
     - `render` returns the right shape, reads no more than the halo, and renders tiles as it renders the whole.
-    - `render_samples` returns the pixels of `render`.
+    - `render_samples` returns the pixels of `render`; `render_std`, if there is one, keeps the rules of `render`.
     - Neither uses statistics of the batch or the window, state, or random numbers, and neither changes its inputs.
     - Networks can be pickled, saved and loaded; training lowers the loss; a declared inverse inverts.
 

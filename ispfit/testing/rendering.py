@@ -14,7 +14,15 @@ from ispfit.errors import BackboneError
 from ispfit.rendering import check_rendered, check_rendered_samples
 from ispfit.testing.subject import TOLERANCE, Subject, cut, describe, difference, render
 
-__all__ = ["check_batch", "check_halo", "check_inputs", "check_repeats", "check_samples", "check_shape"]
+__all__ = [
+    "check_batch",
+    "check_halo",
+    "check_inputs",
+    "check_repeats",
+    "check_samples",
+    "check_shape",
+    "output_problem",
+]
 
 
 def check_shape(subject: Subject) -> Iterator[str]:
@@ -25,7 +33,7 @@ def check_shape(subject: Subject) -> Iterator[str]:
         pixels, window = cut(network, image, size=size)
         with torch.no_grad():
             rendered: Any = network.render(pixels, describe(network, image), window)
-        if problem := _output_problem("render", rendered, partial(check_rendered, network, rendered, window)):
+        if problem := output_problem("render", rendered, partial(check_rendered, network, rendered, window)):
             yield problem
             return
         if not rendered.isfinite().all():
@@ -33,7 +41,7 @@ def check_shape(subject: Subject) -> Iterator[str]:
             return
 
 
-def _output_problem(method: str, rendered: Tensor, check_shape_of_output: Callable[[], None]) -> str | None:
+def output_problem(method: str, rendered: Tensor, check_shape_of_output: Callable[[], None]) -> str | None:
     """Return what is wrong with the shape or the dtype of an output, or None."""
     try:
         check_shape_of_output()
@@ -147,7 +155,7 @@ def check_samples(subject: Subject) -> Iterator[str]:
     whole = network.render(pixels, scene, window)
     rendered = network.render_samples(pixels, scene, window, sample_index)
     check_shape_of_output = partial(check_rendered_samples, network, rendered, sample_index)
-    if problem := _output_problem("render_samples", rendered, check_shape_of_output):
+    if problem := output_problem("render_samples", rendered, check_shape_of_output):
         yield problem
     elif whole.requires_grad and not rendered.requires_grad:
         yield "render_samples returns pixels that do not depend on the weights; use no detach in it."

@@ -244,6 +244,47 @@ class SamplesOfOneWindow(Good):
         return super().render_samples(pixels, scene, window, sample_index[:1].expand_as(sample_index))
 
 
+class Std(Good):
+    """Knows its error."""
+
+    def render_std(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
+        return self.render(pixels, scene, window).abs()
+
+    def exposure_std(self, image: Tensor, scene: Scene) -> Tensor:
+        return image.mean((1, 2, 3))
+
+
+class StdNegative(Std):
+    def render_std(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
+        return -super().render_std(pixels, scene, window)
+
+
+class StdWithHalo(Std):
+    def render_std(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
+        return pixels
+
+
+class StdOfTheWindow(Std):
+    def render_std(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
+        return super().render_std(pixels, scene, window) + pixels.std((2, 3), keepdim=True)
+
+
+class StdOfTheBatch(Std):
+    def render_std(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
+        std = super().render_std(pixels, scene, window)
+        return std + std.mean(0, keepdim=True)
+
+
+class StdImpure(Std):
+    def render_std(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
+        return super().render_std(pixels.mul_(0.5), scene, window)
+
+
+class StdOfAllExposures(Std):
+    def exposure_std(self, image: Tensor, scene: Scene) -> Tensor:
+        return image.mean()
+
+
 class Fits(Network):
     """Fits one gain by least squares; its inverse divides."""
 
@@ -345,6 +386,12 @@ WRONG = {
     "SamplesInDouble": r"render_samples returned torch\.float64, expected torch\.float32",
     "SamplesDetached": r"render_samples returns pixels that do not depend on the weights; use no detach",
     "SamplesOfOneWindow": r"render_samples differs from the same pixels of render .* numbers the pixels of each window",
+    "StdNegative": r"render_std returned NaN, infinite or negative values; clamp variances before the root",
+    "StdWithHalo": r"StdWithHalo\.render_std returned shape .* use valid convolutions that consume exactly halo = 1",
+    "StdOfTheWindow": r"the standard deviation: render depends on every pixel of its window",
+    "StdOfTheBatch": r"the standard deviation: the output of a window depends on the other windows of its batch",
+    "StdImpure": r"the standard deviation: render changes its pixels; use no in-place operations",
+    "StdOfAllExposures": r"exposure_std returned tensor\(.*\) for 2 images, expected 2 finite values >= 0, in EV",
     "FitsNothing": r"fit_pairs did not lower the loss on three pairs",
     "GrowsInFit": r"the weights of one network do not fit another .* must depend on the hyper-parameters only",
 }
@@ -357,6 +404,7 @@ def test_built_in_backbones_keep_the_contract(name: str) -> None:
 
 def test_good_backbones_keep_the_contract() -> None:
     check_backbone(Toy("Good"))
+    check_backbone(Toy("Std"))
     check_backbone(Toy("Fits"))
     check_backbone(InvertibleToy("Fits"))
 
