@@ -27,6 +27,7 @@ _D65 = (0.3127, 0.3290)
 _BRADFORD: _Matrix = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 _MAX_CONDITION = 1e3  # of a matrix of primaries: beyond, three of the four points lie on a line
 _MAX_ROUNDING = 2 / 255  # by which a description of sRGB itself differs from it
+_MAX_ROUNDING_XY = 0.002  # the same in chromaticities
 _BLOCK_PIXELS = 1 << 20
 _USUAL_GAMMA = 1 / 0.45455  # which PNG files write for sRGB
 
@@ -123,10 +124,10 @@ def gamma_space(name: str, gamma: float | None, chromaticities: Chromaticities |
     corners = chromaticities or SRGB.chromaticities
     if not _is_possible(corners):
         return None
-    as_srgb = bool(np.allclose(corners, SRGB.chromaticities, atol=0.002))
-    if gamma is None or (as_srgb and abs(gamma / _USUAL_GAMMA - 1) < 0.01):
-        return RgbSpace(name, corners, srgb_to_linear)
-    return RgbSpace(name, corners, partial(_power, gamma))
+    if np.allclose(corners, SRGB.chromaticities, atol=_MAX_ROUNDING_XY):
+        corners = SRGB.chromaticities
+        gamma = None if gamma and abs(gamma / _USUAL_GAMMA - 1) < 0.01 else gamma
+    return RgbSpace(name, corners, srgb_to_linear if gamma is None else partial(_power, gamma))
 
 
 def convert_to_srgb(encoded: FloatImage, space: RgbSpace, source: Path) -> FloatImage:

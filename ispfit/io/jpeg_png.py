@@ -19,6 +19,7 @@ from ispfit.io.profiles import Codes
 __all__ = ["decode_jpeg_or_png"]
 
 _END_OF_IMAGE = b"\xff\xd9"
+_PNG_DEPTH = 24  # position of the bits per channel: in the first chunk, IHDR
 
 
 def decode_jpeg_or_png(picture: Path | bytes, source: Path) -> tuple[Codes, bytes | None]:
@@ -51,11 +52,23 @@ def decode_jpeg_or_png(picture: Path | bytes, source: Path) -> tuple[Codes, byte
             with PILImage.open(io.BytesIO(data), formats=["PNG"]) as unread:
                 unread.verify()  # the checksums; needs a file that was not decoded yet
             opened = PILImage.open(io.BytesIO(data), formats=["PNG"])
+            if data[_PNG_DEPTH] == 16:
+                with opened as file:
+                    return _deep_png_codes(data), file.info.get("icc_profile")
         else:
             raise FileError(f"{source}: not an image that can be read (JPEG, PNG or TIFF).")
         with opened as file:
             file.load()
             return _codes(file, source), file.info.get("icc_profile")
+
+
+def _deep_png_codes(data: bytes) -> Codes:
+    """Return the 16-bit codes of a PNG, of which Pillow keeps 8 bits if it is coloured."""
+    import imagecodecs
+
+    codes: Codes = imagecodecs.png_decode(data)
+    channels = 1 if codes.ndim == 2 else codes.shape[2]
+    return codes[..., :3] if channels >= 3 else codes.reshape(*codes.shape[:2], channels)[..., 0]
 
 
 def _codes(picture: PILImage.Image, source: Path) -> Codes:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import Image as PILImage
+from PIL.JpegImagePlugin import JpegImageFile
 
 from ispfit.io.boxes import cr3_directories
 from ispfit.io.ifd import NO_DIRECTORY, Directory, open_tiff
@@ -124,8 +124,8 @@ def _of_jpeg(file: BinaryIO) -> Metadata:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the sizes of pictures, and of damage
-            with PILImage.open(file, formats=["JPEG"]) as picture:
-                segments = [data for name, data in getattr(picture, "applist", []) if name == "APP1"]
+            # Not by PILImage.open, which refuses a file whose index of further pictures is broken.
+            segments = [data for name, data in JpegImageFile(file).applist if name == "APP1"]
     except Exception:  # noqa: BLE001 - the decoder says what is wrong with the file; here it only has no metadata
         return Metadata()
     exif = [data[mark.end() :] for data in segments if (mark := _JPEG_EXIF.match(data))]  # parts of one block

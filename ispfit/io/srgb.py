@@ -25,9 +25,10 @@ __all__ = ["read_srgb"]
 def read_srgb(path: str | os.PathLike[str], *, size: Size | None = None) -> Image:
     """Read a rendered image: JPEG, PNG, TIFF, or the preview that is embedded in a RAW file.
 
-    The picture is turned upright by its EXIF orientation (a preview without one is turned like its RAW file). Grey
-    becomes three equal channels, transparency is dropped, CMYK is converted. A picture that has an embedded colour
-    profile other than sRGB, or whose EXIF marks it as Adobe RGB, is converted to sRGB with an `InputWarning`.
+    With the extra ``ispfit[heif]``, HEIC, AVIF and JPEG XL are read too. The picture is turned upright by its EXIF or
+    XMP (a preview without them is turned like its RAW file). Grey becomes three equal channels, transparency is
+    dropped, CMYK is converted. A picture whose file tells another colour space than sRGB is converted to sRGB with an
+    `InputWarning`; docs/cameras.md lists where a file may tell it.
 
     Parameters
     ----------
@@ -42,7 +43,8 @@ def read_srgb(path: str | os.PathLike[str], *, size: Size | None = None) -> Imag
     Raises
     ------
     FileError
-        If the file cannot be read, is damaged, is not such an image, or is a RAW file without a preview.
+        If the file cannot be read, is damaged, is not such an image, tells a colour space that is not converted
+        (such as one of high dynamic range), or is a RAW file without a preview.
     InputError
         If `size` is larger than the image.
     """
