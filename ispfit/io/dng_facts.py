@@ -18,6 +18,7 @@ Area = tuple[int, int, int, int]
 """Top, left, bottom and right in pixels; bottom and right are outside."""
 
 _MAX_CELL = 64  # pixels on a side of the cell of colour filters or of black levels
+_MAX_STRETCH = 4.0  # of a sensor's pixels; the most that is known is 2
 _FLOATING = 3  # of the tag SampleFormat
 _SQUARE_PIXELS = 0.005  # relative difference of the sides, as in LibRaw
 
@@ -103,6 +104,9 @@ def _collect(tags: Tags) -> DngFacts:
         raise ValueError(f"its raw image has {width} x {height} pixels")
     linear = tags.layout("PhotometricInterpretation", 0) == LINEAR_RAW
     area = _clip(tags.integers("ActiveArea", (0, 0, height, width)), (0, 0, height, width))
+    stretch = stretch_to_square(*tags.numbers("DefaultScale", 2) or (1.0, 1.0))
+    if max(stretch) > _MAX_STRETCH:
+        raise ValueError(f"its pixels are {max(stretch):g} times as long as wide")
     whites = tags.numbers("WhiteLevel", 1) * n_samples or tags.numbers("WhiteLevel", n_samples)
     return DngFacts(
         height=height,
@@ -121,7 +125,7 @@ def _collect(tags: Tags) -> DngFacts:
         masked=bool(tags.numbers("MaskedAreas")),
         white_levels=whites,
         crop=_crop(tags, area),
-        stretch=stretch_to_square(*tags.numbers("DefaultScale", 2) or (1.0, 1.0)),
+        stretch=stretch,
         opcodes=(tags.data("OpcodeList1"), tags.data("OpcodeList2"), tags.data("OpcodeList3")),
         tags=tags,
     )

@@ -6,12 +6,11 @@ first; so ispfit decodes them itself.
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image as PILImage
+import simplejpeg
 
 from ispfit.errors import FileError, decoding
 from ispfit.io.dng_facts import DngFacts
@@ -65,9 +64,9 @@ def _decode(
     data: bytes, tables: bytes, shape: tuple[int, ...], tile: tuple[int, int], source: Path
 ) -> npt.NDArray[np.uint8]:
     whole = tables[:-_MARKER_BYTES] + data[_MARKER_BYTES:] if tables else data
-    failure = "the DNG is damaged: a tile cannot be decoded"
-    with decoding(source, failure), PILImage.open(io.BytesIO(whole), formats=["JPEG"]) as picture:
-        found = picture.size[::-1]
-        if found not in (tile, shape[:2]) or picture.mode != "RGB":
-            raise ValueError(f"it is {picture.mode} of {found[1]} x {found[0]} pixels")
-        return np.asarray(picture)[: shape[0], : shape[1]]
+    with decoding(source, "the DNG is damaged: a tile cannot be decoded"):
+        *found, colors, _ = simplejpeg.decode_jpeg_header(whole)
+        if tuple(found) not in (tile, shape[:2]) or colors not in ("YCbCr", "RGB"):
+            raise ValueError(f"it is {colors} of {found[1]} x {found[0]} pixels")
+        pixels: npt.NDArray[np.uint8] = simplejpeg.decode_jpeg(whole, "RGB")  # raises what libjpeg only warns of
+        return pixels[: shape[0], : shape[1]]

@@ -119,7 +119,7 @@ def _main_raw(directories: list[_Directory]) -> _Directory:
     main = [tags for tags in raw if tags.get("NewSubfileType", (0,)) == (0,)]
     if not main:
         raise ValueError("none describes a raw image")
-    return max(main, key=lambda tags: float(tags["ImageWidth"][0]) * tags["ImageLength"][0])
+    return max(main, key=lambda tags: tags.get("ImageWidth", (0,))[0] * tags.get("ImageLength", (0,))[0])
 
 
 def _read_directory(page: Any) -> _Directory:

@@ -319,6 +319,7 @@ def test_dcraw_computes_the_same_camera_rgb(tmp_path: Path, ramp: Any, sub_ifd: 
             [tag("BlackLevelRepeatDim", "short", [4, 4]), tag("BlackLevel", "long", [1, 2, 3])],
             "BlackLevel has 3 values ",
         ),
+        ([tag("DefaultScale", "rational", [1, 1000])], "its pixels are 1000 times as long as wide"),
         ([tag("CFARepeatPatternDim", "short", [3, 3])], "CFAPattern has 4 colours for 3 x 3 pixels"),
         (
             [tag("BlackLevel", "long", [512]), tag("WhiteLevel", "long", [512])],

@@ -215,11 +215,17 @@ def test_a_lossy_dng_without_opcodes_is_linear(tmp_path: Path) -> None:
     np.testing.assert_allclose(raw, 0.4 * GAINS * np.ones((64, 96, 1)), atol=0.01)
 
 
-def test_a_damaged_tile_is_told(tmp_path: Path) -> None:
-    path = write_lossy_dng(tmp_path / "a.dng", np.full((64, 96, 3), 102, np.uint8), [], (32, 32))
+@pytest.mark.parametrize("place", ["header", "data"])
+def test_a_damaged_tile_is_told(tmp_path: Path, place: str) -> None:
+    codes = np.random.default_rng(0).integers(0, 256, (64, 96, 3)).astype(np.uint8)
+    path = write_lossy_dng(tmp_path / "a.dng", codes, [], (32, 32))
     data = bytearray(path.read_bytes())
-    third = [at for at in range(len(data)) if data[at : at + 3] == b"\xff\xd8\xff"][2]
-    data[third : third + 4] = bytes(4)
+    mark = b"\xff\xd8\xff" if place == "header" else b"\xff\xda"
+    third = [at for at in range(len(data)) if data[at : at + len(mark)] == mark][2]
+    if place == "header":
+        data[third : third + 4] = bytes(4)
+    else:
+        data[third + 100 : third + 500] = bytes(400)
     path.write_bytes(data)
-    with pytest.raises(FileError, match=r"a\.dng: .*(a tile cannot be decoded|LibRaw cannot read it)"):
+    with pytest.raises(FileError, match=r"a\.dng: (the DNG is damaged: a tile cannot be|LibRaw cannot read)"):
         read_raw(path)
