@@ -62,7 +62,7 @@ def read_linear_tiff(source: Path) -> Image:
 
     Returns
     -------
-    Image, float32 H x W x 3, upright; its shot has the file's make and model.
+    Image, float32 H x W x 3, upright; its shot is filled from EXIF.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def read_linear_tiff(source: Path) -> Image:
         If the file is damaged, or is not an RGB image of uint16 or finite floats.
     """
     exif = read_exif(source)
-    shot = Shot(name=source.stem, make=exif.make, model=exif.model)
+    shot = Shot(source.stem, exif.make, exif.model, exif.iso, exif.exposure_time)
     picture = read_tiff(source)
     codes = upright(picture.codes, FLIP_OF_ORIENTATION[picture.orientation or 1])
     if codes.ndim != 3 or codes.shape[2] != 3:

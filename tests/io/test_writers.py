@@ -29,7 +29,7 @@ def test_linear_images_come_back(tmp_path: Path, image: Image, dtype: Any, error
     write_linear(tmp_path / f"a{suffix}", image, dtype=dtype)
     raw = read_raw(tmp_path / f"a{suffix}")
     np.testing.assert_allclose(raw, image, rtol=0, atol=error)
-    assert raw.shot.camera == "Nikon D600"
+    assert (raw.shot.camera, raw.shot.iso, raw.shot.exposure_time) == ("Nikon D600", 400, 1 / 250)
 
 
 def test_names_that_are_not_ascii_do_no_harm(tmp_path: Path, image: Image) -> None:
