@@ -14,8 +14,9 @@ from ispfit import ISPModel
 from ispfit.backbones.parts.exposure import fit_exposures, inverse_gains
 from ispfit.backbones.parts.finishing import N_COEFFICIENTS, basis, finish
 from ispfit.backbones.photofinish import Photofinish, PhotofinishNetwork
-from ispfit.color import linear_to_srgb
+from ispfit.color import linear_to_srgb, srgb_to_linear
 from ispfit.datasets import make_camera_pairs
+from ispfit.images import Image
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,39 @@ def test_a_model_file_holds_it(model: ISPModel, auto: Any, tmp_path: Path) -> No
     for direction in ("forward", "inverse"):
         expected = model.psnr(*auto[2:], direction=direction)
         np.testing.assert_array_equal(loaded.psnr(*auto[2:], direction=direction), expected)
+    for one, other in zip(*(each.transform(auto[2], return_std=True)[1] for each in (model, loaded)), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("direction", ["forward", "inverse"])
+def test_it_knows_how_sure_it_is(model: ISPModel, direction: str) -> None:
+    X, Y = make_camera_pairs(24, image_size=64, random_state=1)
+    given, truth = (X, Y) if direction == "forward" else (Y, X)
+    rendered, stds = (model.transform if direction == "forward" else model.inverse_transform)(given, return_std=True)
+    errors, std = np.abs(np.stack(rendered) - np.stack(truth)), np.stack(stds)
+    assert 0.55 < (errors < std).mean() < 0.85
+    assert 0.88 < (errors < 1.96 * std).mean() < 0.99
+    surest, least_sure = std < np.quantile(std, 0.2), std > np.quantile(std, 0.8)
+    assert errors[least_sure].mean() > 1.5 * errors[surest].mean()
+    light = [srgb_to_linear(np.stack(each)) if direction == "forward" else np.stack(each) for each in (rendered, truth)]
+    off = np.abs(np.log2(light[0].mean((1, 2, 3)) / light[1].mean((1, 2, 3)))) / model.exposure_std(given, direction)
+    assert 0.4 < (off < 1).mean() < 0.95
+    assert (off < 1.96).mean() > 0.75
+
+
+def test_it_is_less_sure_of_scenes_unlike_those_of_the_fit(model: ISPModel, auto: Any) -> None:
+    known, unlike = model.exposure_std([auto[0][0], Image(1 - auto[0][0])])
+    assert unlike > 1.5 * known
+
+
+def test_few_pairs_are_less_sure(model: ISPModel, auto: Any) -> None:
+    few = ISPModel(Photofinish(control_points=60)).fit(auto[0][:5], auto[1][:5])
+    assert few.exposure_std(auto[2]).mean() > 1.5 * model.exposure_std(auto[2]).mean()
+
+
+def test_one_pair_is_not_sure_of_other_scenes(auto: Any) -> None:
+    single = ISPModel(Photofinish(control_points=20)).fit(auto[0][:1], auto[1][:1])
+    assert (single.exposure_std(auto[2]) > 0.2).all()
 
 
 @pytest.mark.parametrize("n_pairs", [1, 2, 5])
