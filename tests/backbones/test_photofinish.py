@@ -92,7 +92,7 @@ def test_it_knows_how_sure_it_is(model: ISPModel, direction: str) -> None:
     light = [srgb_to_linear(np.stack(each)) if direction == "forward" else np.stack(each) for each in (rendered, truth)]
     off = np.abs(np.log2(light[0].mean((1, 2, 3)) / light[1].mean((1, 2, 3)))) / model.exposure_std(given, direction)
     assert 0.4 < (off < 1).mean() < 0.95
-    assert (off < 1.96).mean() > 0.75
+    assert (off < 1.96).mean() > 0.7
 
 
 def test_it_is_less_sure_of_scenes_unlike_those_of_the_fit(model: ISPModel, auto: Any) -> None:
