@@ -34,7 +34,7 @@ __all__ = [
     "read_pair",
 ]
 
-_FORMAT = 1  # of what the cache holds of a pair, and of how a pair is made
+_FORMAT = 2  # of what the cache holds of a pair, and of how a pair is made
 _CODE_OF_ONE = np.float32(CODE_OF_ONE[np.dtype(np.uint16)])
 _FULL_SIZE = 0.9  # share of a side of the RAW file that its embedded picture has if it is of full size
 _TILE_SOURCE_PX = 512  # side of the images of a rejected pair on the contact sheet
