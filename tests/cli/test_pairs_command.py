@@ -50,7 +50,7 @@ def test_a_damaged_file_is_1_and_sinks_nothing(run: Any, card: Path, tmp_path: P
     assert code == 1
     assert "3 pairs, 0 rejected" in out
     assert "1 of 4 failed" in err
-    assert "torn.dng: LibRaw cannot read it" in err
+    assert "torn.dng: the DNG is damaged: its directories cannot be read" in err
 
 
 def test_a_rejected_pair_is_told_and_no_failure(run: Any, card: Path, tmp_path: Path) -> None:
