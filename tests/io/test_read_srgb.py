@@ -91,7 +91,9 @@ def test_grey_of_16_bits_keeps_its_depth(tmp_path: Path, name: str) -> None:
 
 def test_floats_are_not_srgb(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((8, 8), np.float32))
-    with pytest.raises(FileError, match=r"a\.tif: expected an image of 8 or 16 bits per channel, got float32; read_raw reads floats"):
+    with pytest.raises(
+        FileError, match=r"a\.tif: expected an image of 8 or 16 bits per channel, got float32; read_raw reads floats"
+    ):
         read_srgb(tmp_path / "a.tif")
 
 
