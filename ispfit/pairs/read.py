@@ -34,9 +34,10 @@ __all__ = [
     "read_pair",
 ]
 
-_FORMAT = 2  # of what the cache holds of a pair, and of how a pair is made
+_FORMAT = 3  # of what the cache holds of a pair, and of how a pair is made
 _CODE_OF_ONE = np.float32(CODE_OF_ONE[np.dtype(np.uint16)])
 _FULL_SIZE = 0.9  # share of a side of the RAW file that its embedded picture has if it is of full size
+_REGISTERED_PX = 192  # side of a raw that can be registered reliably
 _TILE_SOURCE_PX = 512  # side of the images of a rejected pair on the contact sheet
 
 _Side: TypeAlias = Image | CachedImage
@@ -182,10 +183,11 @@ def _prepare(files: tuple[Path, Path], settings: PairSettings) -> PreparedPair:
 
 
 def _decode(files: tuple[Path, Path], settings: PairSettings) -> tuple[Image, Image]:
-    """Decode both files, the RAW file to half its size if that is still twice as large as the pair."""
+    """Decode both files, the RAW file to half its size if that is enough for registration and for the pair."""
     gains, size = settings.white_balance, settings.size
     raw = read_raw(files[0], white_balance=gains, half_size=size is not None)
-    if size is not None and any(side < 2 * wanted for side, wanted in zip(raw.shape[:2], size, strict=True)):
+    enough = [max(2 * side, _REGISTERED_PX) for side in size or ()]
+    if any(side < wanted for side, wanted in zip(raw.shape[:2], enough, strict=False)):
         raw = read_raw(files[0], white_balance=gains)
     return raw, read_srgb(files[1])
 

@@ -53,6 +53,11 @@ class Matches:
         return Matches(*(getattr(self, field.name)[which] for field in fields(self)))
 
     @classmethod
+    def none(cls) -> Matches:
+        """Return no matches."""
+        return cls(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros((0, 2, 2)), np.zeros(0))
+
+    @classmethod
     def concatenated(cls, parts: Sequence[Matches]) -> Matches:
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
@@ -82,6 +87,8 @@ def correlate(srgb: _Array, raw: _Array, valid: _Array, size: int, step: int, re
     """
     span = size + 2 * reach
     rows, columns, corners = _layout(valid, span, step, 1.0)
+    if not len(rows):
+        return Matches.none()
     patch = sliding_window_view(_whitened(srgb), (size, size))[rows + reach, columns + reach]
     patch = patch - patch.mean((1, 2), keepdims=True)
     area = sliding_window_view(_whitened(raw), (span, span))[rows, columns]
@@ -111,6 +118,8 @@ def refine(srgb: _Array, raw: _Array, valid: _Array, size: int, step: int) -> Ma
     valid : bool (H, W), the known pixels of `raw`; patches with fewer than half of their pixels known are left out.
     """
     rows, columns, corners = _layout(valid, size, step, 0.5)
+    if not len(rows):
+        return Matches.none()
     profile = np.hanning(size + 2)[1:-1].astype(np.float32)
     window = np.sqrt(profile[:, None] * profile) * sliding_window_view(valid, (size, size))[rows, columns]
     ramp = np.broadcast_to(np.linspace(-1, 1, size, dtype=np.float32), window.shape)

@@ -5,6 +5,7 @@ Every level takes and returns transforms and matches in pixels of the finest lev
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -50,6 +51,11 @@ class PyramidLevel:
     raw: _Array
     srgb: _Array
     factor: float = 1.0
+
+    @property
+    def n_places(self) -> int:
+        """Number of patches on the srgb that `correlated` compares, if all of it is known."""
+        return math.prod((side - _PATCH_PX - 2 * _REACH_PX) // _COARSE_STEP_PX + 1 for side in self.srgb.shape)
 
     def coarser(self, factor: float) -> PyramidLevel:
         """Return a level whose pixels are `factor` times as large."""

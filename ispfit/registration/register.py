@@ -33,6 +33,9 @@ MAX_RESIDUAL = 0.05
 whose true map was known, most of them of photographs, the worst was off by 0.099 px and the median by 0.007 px."""
 
 _MIN_PATCHES = 24
+_MIN_PLACES = 32  # of patches on the coarsest level; some lie at the border, where they are not known
+_SMALL_PX = 2 * THUMBNAIL_PX  # longer side below which a sound pair may be too uncertain
+_USE_A_LARGER_ONE = "use a larger picture, or do not register"
 _MIN_OVERLAP = 0.3
 _MAX_ROTATION_DEGREES = 4.0
 _MAX_DISTORTION = 0.5
@@ -110,7 +113,7 @@ def register(raw: FloatImage, srgb: FloatImage, *, max_residual: float = MAX_RES
         reason = (
             _implausibility_reason(finest, transform)
             or mismatch_reason(*finest.aligned(transform))
-            or _uncertainty_reason(residual, max_residual)
+            or _uncertainty_reason(finest, residual, max_residual)
         )
     overlap = float(finest.shared(transform).mean())
     return Registration(transform.scaled(to_srgb, to_raw), residual, overlap, n_patches, not reason, reason)
@@ -119,8 +122,7 @@ def register(raw: FloatImage, srgb: FloatImage, *, max_residual: float = MAX_RES
 def _coarse_to_fine(levels: Sequence[PyramidLevel], scales: Sequence[float]) -> Fit:
     """The fit to the matches of the two finest levels, found by way of the coarser ones."""
     finest, coarsest = levels[0], levels[-1]
-    if min(finest.srgb.shape + finest.raw.shape) < MIN_SIDE_PX:
-        reason = f"too small: fewer than {MIN_SIDE_PX} pixels on a side at the coarser of the two resolutions"
+    if reason := _smallness_reason(finest, coarsest):
         raise _NoMatchError(reason, LensTransform.centred(finest.srgb.shape, finest.raw.shape, scales[0]))
     thumbnail = coarsest.coarser(max(1.0, max(coarsest.srgb.shape) / THUMBNAIL_PX))
     transform = search_similarity(thumbnail.raw, thumbnail.srgb, scales).scaled(thumbnail.factor, thumbnail.factor)
@@ -133,6 +135,22 @@ def _coarse_to_fine(levels: Sequence[PyramidLevel], scales: Sequence[float]) -> 
             if _distance(before, fit.transform, finest) < _CONVERGED_PX * levels[index].factor:
                 break
     return fit
+
+
+def _smallness_reason(finest: PyramidLevel, coarsest: PyramidLevel) -> str:
+    """Why the images are too small to be registered, or "" if they are not."""
+    height, width = np.minimum(finest.srgb.shape, finest.raw.shape)
+    if min(height, width) < MIN_SIDE_PX:
+        return (
+            f"too small: {width} x {height} pixels at the coarser of the two resolutions, {MIN_SIDE_PX} on the shorter "
+            f"side are needed; {_USE_A_LARGER_ONE}"
+        )
+    if coarsest.n_places < _MIN_PLACES:
+        return (
+            f"too small: {width} x {height} pixels hold {coarsest.n_places} patches, {_MIN_PLACES} are needed; "
+            f"{_USE_A_LARGER_ONE}"
+        )
+    return ""
 
 
 def _fit(transform: LensTransform, matches: Matches) -> Fit:
@@ -165,10 +183,16 @@ def _implausibility_reason(finest: PyramidLevel, transform: LensTransform) -> st
     return ""
 
 
-def _uncertainty_reason(residual: float, max_residual: float) -> str:
+def _uncertainty_reason(finest: PyramidLevel, residual: float, max_residual: float) -> str:
     """Why the map is too uncertain, or "" if it is not."""
     if residual <= max_residual:
         return ""
+    height, width = finest.srgb.shape
+    if max(height, width) < _SMALL_PX:
+        return (
+            f"too small: for {width} x {height} pixels the expected error is {residual:.3g} px, more than "
+            f"{max_residual:g}; {_USE_A_LARGER_ONE}"
+        )
     return (
         f"too uncertain: the expected error is {residual:.3g} px at working size, more than {max_residual:g}; "
         "if the picture is right but lacks detail, allow a larger residual or do not register"

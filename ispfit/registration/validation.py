@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from ispfit.registration.matching import correlate
+from ispfit.registration.matching import Matches, correlate
 
 __all__ = ["mismatch_reason"]
 
 _Array: TypeAlias = npt.NDArray[Any]
 
-_PATCH_PX, _STEP_PX, _REACH_PX = 32, 16, 8
+_PATCH_PX, _REACH_PX = 32, 8
+_STEPS_PX = (16, 8, 4)  # from patch to patch; small images need patches that overlap more
 _MIN_SCORE, _MIN_PATCHES = 0.3, 12
 _MIN_AGREEMENT = 0.75  # share of the patches that match best within a pixel of their mapped place; 0.01 by chance
 _STRONG_DETAIL = 0.03  # standard deviation of luma in a patch that both images must show
@@ -34,11 +34,13 @@ def mismatch_reason(srgb: _Array, raw: _Array, valid: npt.NDArray[np.bool_]) -> 
     srgb, raw : lumas (H, W) of one tone on one grid.
     valid : bool (H, W), the known pixels of `raw`.
     """
-    n_places = math.prod(max(0, (side - _PATCH_PX - 2 * _REACH_PX) // _STEP_PX + 1) for side in srgb.shape)
-    if n_places < _MIN_PATCHES:
+    found = _correlated(srgb, raw, valid)
+    if len(found) < 2 * _MIN_PATCHES:
         height, width = srgb.shape
-        return f"too small: {width} x {height} pixels hold {n_places} patches, {_MIN_PATCHES} are needed"
-    found = correlate(srgb, raw, valid, _PATCH_PX, _STEP_PX, _REACH_PX)
+        return (
+            f"too small: {width} x {height} pixels hold {len(found)} patches that both images show, {2 * _MIN_PATCHES} "
+            "are needed; use a larger picture, or do not register"
+        )
     found = found[found.scores > _MIN_SCORE]
     certainty = found.certainty[:, 0]
     found = found[certainty >= np.median(certainty)] if len(found) else found
@@ -55,6 +57,19 @@ def mismatch_reason(srgb: _Array, raw: _Array, valid: npt.NDArray[np.bool_]) -> 
             "damaged, or they are of two shots"
         )
     return ""
+
+
+def _correlated(srgb: _Array, raw: _Array, valid: npt.NDArray[np.bool_]) -> Matches:
+    """Return matches of patches all over the part that both images show: at least twice `_MIN_PATCHES`, if it can."""
+    rows, columns = (np.flatnonzero(valid.any(axis)) for axis in (1, 0))
+    if not len(rows):
+        return Matches.none()
+    box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    for step in _STEPS_PX:
+        found = correlate(srgb[box], raw[box], valid[box], _PATCH_PX, step, _REACH_PX)
+        if len(found) >= 2 * _MIN_PATCHES:
+            break
+    return found
 
 
 def _missing_share(srgb: _Array, raw: _Array, valid: npt.NDArray[np.bool_]) -> float:

@@ -277,6 +277,14 @@ def test_a_small_picture_becomes_a_pair_if_it_is_not_registered(tmp_path: Path) 
         read_pair(*files, 16)
 
 
+@pytest.mark.parametrize("size", [16, 24, 32, 48])
+def test_small_pairs_are_made_of_small_files_too(tmp_path: Path, size: int) -> None:
+    for files in make_camera_roll(tmp_path, 2, image_size=(192, 288), random_state=0):
+        raw, srgb = read_pair(*files, size)
+        assert raw.shape == srgb.shape == (size, size, 3)
+        assert np.corrcoef(raw.ravel(), srgb.ravel() ** 2.2)[0, 1] > 0.8
+
+
 def test_fitting_camera_files_directly_warns_that_nothing_registers_them(files: Any) -> None:
     with pytest.warns(
         InputWarning, match=r"VirtualA_0001\.dng is a camera's RAW file, which is not registered with its"
