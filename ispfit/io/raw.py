@@ -120,7 +120,7 @@ def raw_shot(raw: Any, exif: Exif, source: Path, gains: Gains | None = None) -> 
     """Return the `Shot` of an open RAW file by its EXIF; LibRaw's own fields fill what EXIF lacks."""
     make, model = exif.make, exif.model
     if make is None and model is None:
-        make, model = _camera_of_preview(raw)
+        make, model = _camera_of_preview(raw, source)
     return Shot(
         name=source.stem,
         make=make,
@@ -191,11 +191,12 @@ def _relative_to_green(gains: Sequence[float]) -> Gains:
     return red / green, 1.0, blue / green
 
 
-def _camera_of_preview(raw: Any) -> tuple[str | None, str | None]:
+def _camera_of_preview(raw: Any, source: Path) -> tuple[str | None, str | None]:
     """Return make and model as LibRaw adds them to the EXIF of a preview without one; rawpy has no other access."""
     try:
-        preview = raw.extract_thumb()
-    except rawpy.LibRawError:
+        with decoding(source):
+            preview = raw.extract_thumb()
+    except FileError:
         return None, None
     exif = read_exif(preview.data) if preview.format == rawpy.ThumbFormat.JPEG else Exif()
     return exif.make, exif.model

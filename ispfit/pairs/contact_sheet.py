@@ -11,6 +11,7 @@ from PIL import Image as PILImage
 from PIL import ImageDraw
 
 from ispfit.color import linear_to_srgb, srgb_to_linear
+from ispfit.errors import FileError, decoding
 from ispfit.files import atomic_path
 from ispfit.images import FloatImage
 
@@ -57,9 +58,9 @@ def write_tiles(path: Path, tiles: Sequence[_Codes]) -> None:
 def read_tiles(path: Path) -> list[_Codes]:
     """Read what `write_tiles` wrote. If the file is gone or damaged, return no tiles: nothing depends on them."""
     try:
-        with PILImage.open(path, formats=["PNG"]) as picture:
+        with decoding(path), PILImage.open(path, formats=["PNG"]) as picture:
             codes = np.asarray(picture.convert("RGB"))
-    except (OSError, ValueError, SyntaxError):
+    except FileError:
         return []
     return np.split(codes, codes.shape[1] // _TILE_PX, axis=1) if codes.shape[1] % _TILE_PX == 0 else []
 

@@ -102,7 +102,7 @@ def make_pair(job: Job, shots: ShotFilter) -> PairRecord | None:
             write_srgb(job.output / job.images["srgb"], in_memory(pair.srgb))
         write_tiles(state_file(job.output, job.name, ".png"), pair.tiles)
         _write_state(job, key, record)
-    except OSError:
+    except BaseException:
         _remove_images(job)  # half a pair must not stay
         raise
     return record
