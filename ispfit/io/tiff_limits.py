@@ -35,6 +35,8 @@ def check_layout(page: Any, source: Path) -> None:
     _check_size(page, source)
     if 0 in page.databytecounts or 0 in page.dataoffsets or len(page.databytecounts) != len(page.dataoffsets):
         raise FileError(f"{source}: the file is damaged: strips of the image are missing.")
+    if (largest := max(page.databytecounts)) > (size := source.stat().st_size):
+        raise FileError(f"{source}: the file is damaged: it has {size} bytes, but claims a strip of {largest}.")
     if page.compression == tifffile.COMPRESSION.JPEG:
         _check_jpegs(page, source)
 

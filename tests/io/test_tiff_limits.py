@@ -88,12 +88,17 @@ def _many_channels() -> bytes:
     return _with_tag(_whole(compression="zlib"), 277, 60000)
 
 
+def _endless_strip() -> bytes:
+    return _with_tag(_whole(compression="zlib"), 279, 0xFFFFFFF0)
+
+
 HOSTILE = {
     "deflate": (_deflate_bomb, "not a readable TIFF file"),
     "LZW": (_lzw_bomb, ""),
     "Zstandard": (_zstd_bomb, "not a readable TIFF file"),
     "JPEG": (_jpeg_bomb, "a strip or tile of 96 x 64 pixels holds a JPEG of 65000 x 1500"),
     "tile": (_huge_tile, "its header claims tiles of 32768 x 32768 pixels for a picture of 96 x 64"),
+    "strip": (_endless_strip, "bytes, but claims a strip of 4294967280"),
     "page": (_huge_page, "its header claims 65535 x 65535 pixels; more than 250 megapixels are not read"),
     "channels": (_many_channels, "its header claims 60000 channels; more than 8 are not read"),
 }
