@@ -12,8 +12,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from sklearn.exceptions import NotFittedError as _SklearnNotFittedError
+from typing import TYPE_CHECKING, Any
 
 __all__ = [
     "BackboneError",
@@ -63,8 +62,10 @@ class CheckpointError(FileError):
     """A checkpoint cannot be used, for example because it belongs to another training run."""
 
 
-class NotFittedError(IspfitError, _SklearnNotFittedError):
-    """The model, or the requested direction, is not fitted."""
+if TYPE_CHECKING:  # `__getattr__` defines it
+
+    class NotFittedError(IspfitError, ValueError, AttributeError):
+        """The model, or the requested direction, is not fitted."""
 
 
 class TrainingError(IspfitError, RuntimeError):
@@ -155,3 +156,15 @@ def _place(error: BaseException) -> str:
 def debugging() -> bool:
     """Return whether ``ISPFIT_DEBUG=1`` (``--debug``) asks to raise the first error instead of reporting it."""
     return os.environ.get("ISPFIT_DEBUG") == "1"
+
+
+if not TYPE_CHECKING:  # to a type checker, it would define any name
+
+    def __getattr__(name: str) -> Any:
+        """Define `NotFittedError` when it is first used: importing its base class takes scikit-learn a second."""
+        if name != "NotFittedError":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from sklearn.exceptions import NotFittedError as SklearnNotFittedError
+
+        members = {"__module__": __name__, "__doc__": "The model, or the requested direction, is not fitted."}
+        return globals().setdefault(name, type(name, (IspfitError, SklearnNotFittedError), members))

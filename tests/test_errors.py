@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
 import struct
 import zlib
 
 import pytest
+from sklearn.exceptions import NotFittedError as SklearnNotFittedError
 
-from ispfit.errors import FileError, InputError, InputWarning, decoding
+import ispfit.errors
+from ispfit.errors import FileError, InputError, InputWarning, IspfitError, decoding
 
 
 @pytest.mark.parametrize(
@@ -48,3 +51,17 @@ def test_our_own_errors_and_warnings_pass(error: Exception) -> None:
 def test_a_stop_is_no_error_of_a_file(stop: type[BaseException]) -> None:
     with pytest.raises(stop), decoding("a.jpg"):
         raise stop
+
+
+def test_not_fitted_is_scikit_learn_s_error_too() -> None:
+    error = ispfit.errors.NotFittedError("fit it first.")
+    assert isinstance(error, IspfitError)
+    assert isinstance(error, SklearnNotFittedError)
+    assert ispfit.errors.NotFittedError is type(error)
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), copy.args) == (type(error), ("fit it first.",))
+
+
+def test_a_name_that_is_no_error_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match=r"module 'ispfit\.errors' has no attribute 'FittedError'"):
+        ispfit.errors.FittedError  # type: ignore[attr-defined]

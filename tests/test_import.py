@@ -29,6 +29,25 @@ def test_reading_files_imports_no_torch() -> None:
     assert "torch" not in imported_by("import ispfit; ispfit.read_raw; ispfit.read_srgb; ispfit.psnr; ispfit.color")
 
 
+@pytest.mark.parametrize("command", [[], ["render"], ["fit"], ["pairs"], ["compare"]])
+def test_help_waits_for_no_large_package(command: list[str]) -> None:
+    arguments = [*command, "--help"]
+    code = f"""
+import ispfit.cli
+try:
+    ispfit.cli.main({arguments})
+except SystemExit as stop:
+    assert stop.code == 0
+"""
+    loaded = imported_by(code)
+    assert {"click", "ispfit", "Usage:"} <= loaded
+    assert loaded.isdisjoint({*HEAVY, "numpy", "joblib"})
+
+
+def test_the_errors_are_imported_without_scikit_learn() -> None:
+    assert "sklearn" not in imported_by("import ispfit.errors; ispfit.errors.FileError; import ispfit.jobs")
+
+
 def test_the_compiler_is_imported_where_it_is_asked_for_alone() -> None:
     """It takes seconds, and 170 MiB in each process."""
     code = "import ispfit, sys; ispfit.get_backbone('histpyramid')().build(); ispfit.ISPModel(); import ispfit.training"

@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from joblib import parallel_config
 
 from ispfit.cli.common import DONE, print_json, report_failures
 from ispfit.cli.options import combine, device_options, jobs_option, json_option
 from ispfit.files import file_fingerprint, make_folder
-from ispfit.jobs import run_jobs
 
 if TYPE_CHECKING:
     from ispfit.estimator import ISPModel
@@ -107,6 +105,8 @@ def _convert_files(
     as_json: bool,
 ) -> int:
     """Call `work` on each file with one of the `suffixes`, and report what was written."""
+    from ispfit.jobs import run_jobs
+
     if jobs is not None and cluster is not None:
         raise click.UsageError("--jobs: with --cluster its workers decide how many files at once; leave it out.")
     _check_model(model, device, direction)
@@ -151,6 +151,8 @@ def _cluster(address: str | None) -> Iterator[None]:
         from distributed import Client
     except ImportError as error:
         raise click.UsageError("--cluster needs dask: pip install 'ispfit[dask]'.") from error
+    from joblib import parallel_config
+
     try:
         client = Client(address, timeout=30)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
