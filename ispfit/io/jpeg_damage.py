@@ -95,7 +95,8 @@ def check_seams(planes: npt.NDArray[np.uint8], block: tuple[int, int], source: P
 
 def _alike_in_texture(blocks: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
     """Return whether each block (rows, h, columns, w, C) and the one below it have texture, of similar contrast."""
-    contrast = (blocks.max((1, 3)) - blocks.min((1, 3))).max(-1).astype(int)
+    highest, lowest = blocks.max(1).max(2), blocks.min(1).min(2)  # rows first: they are contiguous
+    contrast = (highest - lowest).max(-1).astype(int)
     weaker, stronger = np.minimum(contrast[:-1], contrast[1:]), np.maximum(contrast[:-1], contrast[1:])
     return np.asarray((weaker >= _MIN_CONTRAST_CODES) & (stronger <= _MAX_CONTRAST_RATIO * weaker))
 
