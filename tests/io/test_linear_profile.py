@@ -16,7 +16,7 @@ from PIL import Image as PILImage
 from PIL import ImageCms
 
 from ispfit.color import linear_to_srgb
-from ispfit.errors import InputWarning
+from ispfit.errors import FileError, InputWarning
 from ispfit.io import read_raw, read_srgb, write_linear
 from ispfit.io.linear_profile import linear_profile
 
@@ -70,4 +70,12 @@ def test_read_raw_leaves_the_profile_aside_and_read_srgb_converts_by_it(tmp_path
         InputWarning, match=r"a\.tif: converted from its colour profile 'Linear camera RGB, white-balanced"
     ):
         srgb = read_srgb(tmp_path / "a.tif")
-    np.testing.assert_allclose(srgb, linear_to_srgb(light), atol=0.03)
+    np.testing.assert_allclose(srgb, linear_to_srgb(light), atol=3e-4)
+
+
+def test_floats_of_linear_light_are_no_srgb(tmp_path: Path) -> None:
+    light = np.full((8, 8, 3), 0.4, np.float32)
+    write_linear(tmp_path / "a.tif", light, dtype="float32")
+    np.testing.assert_array_equal(read_raw(tmp_path / "a.tif"), light)
+    with pytest.raises(FileError, match=r"a\.tif: expected .* got float32; read_raw reads floats, as linear light"):
+        read_srgb(tmp_path / "a.tif")
