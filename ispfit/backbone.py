@@ -216,6 +216,10 @@ class Network(torch.nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} is trained by gradient steps.")
 
+    def notes(self) -> list[str]:
+        """Return sentences on what `fit_pairs` decided, for the training record; none by default."""
+        return []
+
     def inverse(self) -> Network:
         """Return the network of the other direction; required if the backbone declares ``invertible = True``."""
         raise BackboneError(f"{type(self).__name__} has no inverse(), but its backbone declares invertible = True.")

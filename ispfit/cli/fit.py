@@ -122,6 +122,8 @@ def fit(
     else:
         for direction, record in model.records_.items():
             click.echo(f"{direction}: {_describe(record)}")
+            for note in record.notes:
+                click.echo(f"  {note}")
         click.echo(f"{output}")
     return report_left_out(data.left_out, data.n_pairs)
 

@@ -100,7 +100,7 @@ def train(
 def _fit_in_closed_form(network: Network, inputs: Sequence[Image], targets: Sequence[Image]) -> TrainingRecord:
     started = time.monotonic()
     network.fit_pairs(ImagePairs(inputs, targets))
-    return TrainingRecord(len(inputs), 0, seconds=time.monotonic() - started)
+    return TrainingRecord(len(inputs), 0, seconds=time.monotonic() - started, notes=network.notes())
 
 
 def _identity(

@@ -99,6 +99,7 @@ class TrainingRecord:
         stopped it.
     history : one entry for each evaluation: the step, the mean training loss (MSE) since the last evaluation, and the
         validation PSNR in dB (None without validation pairs).
+    notes : sentences of the network about its fit, see `ispfit.Network.notes`.
     """
 
     n_train: int
@@ -108,6 +109,7 @@ class TrainingRecord:
     seconds: float = 0.0
     stopped_early: bool = False
     history: list[dict[str, float | None]] = field(default_factory=list, repr=False)
+    notes: list[str] = field(default_factory=list, repr=False)
 
     @property
     def best_psnr(self) -> float | None:

@@ -112,3 +112,23 @@ def test_low_precision_does_not_touch_a_colour_model(side: int) -> None:
     exact = network.render(pixels, Scene(), window)
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(network.render(pixels, Scene(), window), exact)
+
+
+def flat(*color: float) -> Any:
+    return np.tile(np.float32(color), (16, 16, 1))
+
+
+@pytest.mark.parametrize("backbone", ["parametric", "curve"])
+def test_shots_of_few_colours_are_fitted(backbone: str) -> None:
+    X, Y = [flat(0.2, 0.3, 0.4), flat(0.3, 0.3, 0.4)], [flat(0.5, 0.5, 0.5), flat(0.6, 0.5, 0.5)]
+    model = ISPModel(backbone).fit(X, Y)
+    for found, wanted in zip(model.transform(X) + model.inverse_transform(Y), Y + X, strict=True):
+        np.testing.assert_allclose(found, wanted, atol=2e-3)
+
+
+def test_two_shots_of_one_colour_each_that_contradict_a_curve_are_fitted() -> None:
+    """One level of blue becomes two."""
+    X, Y = [flat(0.2, 0.3, 0.4), flat(0.3, 0.3, 0.4)], [flat(0.5, 0.5, 0.5), flat(0.6, 0.5, 0.4)]
+    model = ISPModel("parametric").fit(X, Y)
+    for found, wanted in zip(model.transform(X) + model.inverse_transform(Y), Y + X, strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-3)

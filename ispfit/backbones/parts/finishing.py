@@ -46,16 +46,18 @@ def finish(colors: Tensor, coefficients: Tensor) -> tuple[Tensor, Tensor]:
 
     Parameters
     ----------
-    colors : encoded colours (..., 3).
-    coefficients : (17,), for the two parts of `basis`.
+    colors : encoded colours (..., n, 3).
+    coefficients : (..., 17), for the two parts of `basis`.
 
     Returns
     -------
-    changed : (..., 3), in a neighbourhood of mean brightness.
-    slope : (..., 3), the change per unit of the neighbourhood's brightness.
+    changed : (..., n, 3), in a neighbourhood of mean brightness.
+    slope : (..., n, 3), the change per unit of the neighbourhood's brightness.
     """
     everywhere, locally = basis(colors)
-    return colors + everywhere @ coefficients[:-_LIFT_HATS], locally @ coefficients[-_LIFT_HATS:]
+    column = coefficients[..., None, :, None]  # for every colour of a shot
+    changes, slope = everywhere @ column[..., :-_LIFT_HATS, :], locally @ column[..., -_LIFT_HATS:, :]
+    return colors + changes[..., 0], slope[..., 0]
 
 
 def fit_coefficients(colors: Tensor, residual: Tensor, brightness: Tensor, slope: Tensor) -> Tensor:

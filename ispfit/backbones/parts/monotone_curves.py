@@ -89,7 +89,8 @@ def fit_monotone(x: _Array, y: _Array, count: int, weights: Any = None) -> _Arra
     middle, mean, total = _merged(middle[known], mean[known], total[known])
     monotone = mean
     if len(middle):
-        monotone = IsotonicRegression().fit_transform(middle, mean, sample_weight=total)
+        # fit_transform would return a table under sklearn.set_config(transform_output=...).
+        monotone = IsotonicRegression().fit(middle, mean, sample_weight=total).predict(middle)
     levels, steps = np.unique(monotone, return_inverse=True)
     size = np.bincount(steps, total)
     if len(levels) < 2:  # one point: the line from black through it, or the identity

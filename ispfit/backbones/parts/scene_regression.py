@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-__all__ = ["SceneRegression", "leave_groups_out"]
+__all__ = ["SceneRegression", "leave_groups_out", "predict_folds"]
 
 _Array = npt.NDArray[np.float64]
 
@@ -24,7 +24,6 @@ _NOISES = tuple(10.0**power for power in np.linspace(-2.5, 1.5, 9))
 _RIDGES = tuple(10.0**power for power in np.linspace(-2.5, 2.5, 11))  # of a linear kernel alone
 _MAX_DEVIATION = 4.0  # standard deviations to which statistics of an unusual scene are clipped
 _MIN_SPREAD = 1e-6
-_FOLDS = 5  # of scenes, see `predict_folds`
 _NOWHERE = 1e3  # statistics of the shots that are not there: far from any scene
 
 
@@ -70,7 +69,7 @@ class SceneRegression(nn.Module):
 
     def forward(self, statistics: Tensor) -> Tensor:
         """Predict the parameters (N, K) of scenes with these statistics (N, D)."""
-        position = self._standardised(statistics)
+        position = self.standardised(statistics)
         squared = _distances(position, self.shots).square()
         predicted = self.offset + position @ self.linear
         for length, weights in zip(_LENGTHS, self.radial, strict=True):
@@ -88,7 +87,7 @@ class SceneRegression(nn.Module):
         """
         self.mean.copy_(statistics.mean(0))
         self.scale.copy_(statistics.std(0, correction=0).clamp(min=_MIN_SPREAD))
-        position = self._standardised(statistics)
+        position = self.standardised(statistics)
         self.shots.fill_(_NOWHERE)
         self.shots[: len(position)] = position
         offset = parameters.mean(0)
@@ -108,34 +107,18 @@ class SceneRegression(nn.Module):
 
         The unit is the root mean square, over the statistics, of their differences in standard deviations.
         """
-        return _distances(self._standardised(statistics), self.shots).amin(1)
+        return _distances(self.standardised(statistics), self.shots).amin(1)
 
     def distance_left_out(self, statistics: Tensor, groups: Sequence[Hashable]) -> Tensor:
         """Return the distance (N,) of each shot of the fit from the nearest shot of another group."""
-        position = self._standardised(statistics)
+        position = self.standardised(statistics)
         between = _distances(position, position)
         for members in _members(groups):
             between[members[:, None], members] = torch.inf
         return between.amin(1)
 
-    def predict_folds(self, statistics: Tensor, parameters: _Array, groups: Sequence[Hashable]) -> _Array:
-        """Return predictions (N, K) by regressions to which the shot's group was unknown in every respect.
-
-        What `fit` returns has chosen its smoothness by the shots that it predicts, and errs less than it will in new
-        scenes. Here the groups are dealt to five folds, and each fold is predicted by a regression of the others.
-        """
-        members = _members(groups)
-        order = np.random.default_rng(0).permutation(len(members))
-        predicted = np.tile(parameters.mean(0), (len(parameters), 1))
-        for number in range(min(_FOLDS, len(members)) if len(members) > 1 else 0):
-            fold = np.concatenate([members[index] for index in order[number::_FOLDS]])
-            rest = np.setdiff1d(np.arange(len(parameters)), fold)
-            regression = SceneRegression(statistics.shape[1], parameters.shape[1], len(rest))
-            regression.fit(statistics[rest], parameters[rest], [groups[index] for index in rest])
-            predicted[fold] = regression(statistics[fold]).double().numpy()
-        return predicted
-
-    def _standardised(self, statistics: Tensor) -> Tensor:
+    def standardised(self, statistics: Tensor) -> Tensor:
+        """Return statistics (N, D) in standard deviations from their mean, clipped."""
         return ((statistics - self.mean) / self.scale).clamp(-_MAX_DEVIATION, _MAX_DEVIATION)
 
     def _set_coefficients(self, kernels: _Kernels, deviations: _Array, weights: _Array) -> None:
@@ -212,6 +195,39 @@ def leave_groups_out(smoother: _Array, targets: _Array, members: Sequence[npt.ND
         block = np.eye(len(group)) - smoother[np.ix_(group, group)]
         predicted[group] = targets[group] - np.linalg.solve(block, residuals[group])
     return predicted
+
+
+def predict_folds(
+    statistics: Tensor, parameters: _Array, groups: Sequence[Hashable], n_folds: int
+) -> tuple[_Array, npt.NDArray[np.intp]]:
+    """Deal the groups to folds, and predict all shots by regressions that know nothing of a fold.
+
+    What `SceneRegression.fit` returns has chosen its smoothness by the shots that it predicts, and errs less than it
+    will in new scenes. The shots of a fold are unknown in every respect to the regression of the other folds.
+
+    Parameters
+    ----------
+    statistics, parameters, groups : (N, D), (N, K) and the N scenes, see `SceneRegression.fit`.
+    n_folds : F, of which some remain empty if there are fewer groups.
+
+    Returns
+    -------
+    predicted : (F, N, K). Row f was fitted without fold f; its predictions of shots of the other folds leave out the
+        group of the shot. Means of all parameters if no group is left.
+    folds : (N,), the fold of each shot.
+    """
+    members = _members(groups)
+    order = np.random.default_rng(0).permutation(len(members))
+    folds = np.empty(len(parameters), np.intp)
+    for place, index in enumerate(order):
+        folds[members[index]] = place % n_folds
+    predicted = np.tile(parameters.mean(0), (n_folds, len(parameters), 1))
+    for fold in range(n_folds if len(members) > 1 else 0):
+        known, unknown = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        regression = SceneRegression(statistics.shape[1], parameters.shape[1], len(known))
+        left_out = regression.fit(statistics[known], parameters[known], [groups[int(index)] for index in known])
+        predicted[fold, known], predicted[fold, unknown] = left_out, regression(statistics[unknown]).double().numpy()
+    return predicted, folds
 
 
 def _weights(errors: _Array, n_groups: int) -> _Array:

@@ -6,7 +6,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, pad
 
-__all__ = ["N_STATISTICS", "THUMBNAIL_PX", "brightness_map", "clipped_shares", "scene_statistics", "thumbnail"]
+__all__ = [
+    "LOG_MEAN",
+    "N_STATISTICS",
+    "THUMBNAIL_PX",
+    "brightness_map",
+    "clipped_shares",
+    "scene_statistics",
+    "thumbnail",
+]
 
 THUMBNAIL_PX = 128
 _MAP_CELLS = 16
@@ -18,6 +26,9 @@ _CLIPPED = 0.97
 _STRIP_PX = 1 << 20  # pixels that are compared at once, so that memory does not grow with the image
 
 N_STATISTICS = 24
+
+LOG_MEAN = 9
+"""Column of the mean logarithm of the brightness."""
 
 
 def thumbnail(image: Tensor) -> Tensor:

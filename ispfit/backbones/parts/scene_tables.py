@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +15,11 @@ from ispfit.backbone import Scene, Window
 from ispfit.backbones.parts.color_table import lattice, look_up
 from ispfit.backbones.parts.exposure import MAX_EXPOSED
 from ispfit.backbones.parts.finishing import N_COEFFICIENTS, finish, fit_coefficients
-from ispfit.backbones.parts.scene_regression import SceneRegression
+from ispfit.backbones.parts.power_curve import GAMMA, decode, encode
+from ispfit.backbones.parts.residual import MIN_SCENES, N_FOLDS, Residual, ResidualShots
+from ispfit.backbones.parts.scene_regression import SceneRegression, predict_folds
 from ispfit.backbones.parts.scene_statistics import (
+    LOG_MEAN,
     N_STATISTICS,
     brightness_map,
     clipped_shares,
@@ -26,13 +30,12 @@ from ispfit.backbones.parts.shot_samples import ShotSamples
 from ispfit.backbones.parts.uncertainty import LeftOutShots, Uncertainty, variance_at
 from ispfit.color import srgb_to_linear
 
-__all__ = ["CAMERA_NODES", "Derendering", "Direction", "Rendering", "decode", "encode"]
+__all__ = ["CAMERA_NODES", "Derendering", "Direction", "Rendering"]
 
 CAMERA_NODES = 65
 """Nodes per side of the table of a camera."""
 
 _SCENE_NODES = 33  # per side of the table of a scene, whose nodes are among those of the camera
-_GAMMA = 2.2
 _UNCERTAINTY_COLORS = 500  # of a shot, from which the uncertainty is estimated
 _MIN_ENCODED = 0.02  # below it, an error of the encoded colour counts no less
 
@@ -53,6 +56,7 @@ class Direction(nn.Module):
         super().__init__()
         self.register_buffer("camera", torch.zeros(3, CAMERA_NODES, CAMERA_NODES, CAMERA_NODES))
         self.regression = SceneRegression(n_statistics, 1 + N_COEFFICIENTS, max_shots)
+        self.residual = Residual(n_statistics)
         self.uncertainty = Uncertainty(1 + N_COEFFICIENTS)
 
     def statistics(self, small: Tensor, clipped: Tensor) -> Tensor:
@@ -68,7 +72,7 @@ class Direction(nn.Module):
         raise NotImplementedError
 
     def base(self, nodes: Tensor, log_gain: Tensor) -> Tensor:
-        """Map the nodes (n, 3) of a scene's table by the camera at a gain; the result is encoded."""
+        """Map the nodes (..., n, 3) of a scene's table by the camera at a gain (...); the result is encoded."""
         raise NotImplementedError
 
     def encoded(self, target: Tensor) -> Tensor:
@@ -92,8 +96,13 @@ class Direction(nn.Module):
         self.camera.copy_(values.T.reshape(self.camera.shape))
 
     def look_up_camera(self, colors: Tensor) -> Tensor:
-        """Map colours (n, 3) in the coordinates of the camera's table."""
-        return look_up(self.camera[None], colors.T[None, :, None])[0, :, 0].T
+        """Map colours (..., 3) in the coordinates of the camera's table."""
+        found = look_up(self.camera[None], colors.reshape(-1, 3).T[None, :, None])
+        return found[0, :, 0].T.reshape(colors.shape)
+
+    def finished(self, nodes: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
+        """Return encoded colours (..., n, 3) of nodes, and their slope by brightness, at parameters (..., K)."""
+        return finish(self.base(nodes, parameters[..., 0]), parameters[..., 1:])
 
     def describe(self, image: Tensor) -> Scene:
         """Return the table of each image, the brightness of its neighbourhoods, and what the uncertainty needs."""
@@ -102,17 +111,21 @@ class Direction(nn.Module):
             statistics = self.statistics(small, clipped_shares(image))
             parameters = self.regression(statistics)
             return Scene(
-                table=torch.stack([self._table(each) for each in parameters]),
+                table=torch.stack([self._table(*each) for each in zip(parameters, statistics, strict=True)]),
                 brightness=self.brightness(small),
                 parameters=parameters,
                 spread=self.uncertainty.spread(self.regression.distance(statistics)),
             )
 
-    def _table(self, parameters: Tensor) -> Tensor:
+    def _table(self, parameters: Tensor, statistics: Tensor) -> Tensor:
         """Return the table (6, size, size, size) of a scene: colours, and their slope by brightness."""
         nodes = lattice(_SCENE_NODES, parameters.device)
-        changed, slope = finish(self.base(nodes, parameters[0]), parameters[1:])
-        return torch.cat([changed, slope], 1).T.reshape(6, *3 * [_SCENE_NODES])
+        changed, slope = self.finished(nodes, parameters)
+        values = torch.cat([changed, slope], 1)
+        if self.residual.weight:
+            key, position = statistics[LOG_MEAN], self.regression.standardised(statistics)
+            values = values + self.residual(nodes, changed, key, position)
+        return values.T.reshape(6, *3 * [_SCENE_NODES])
 
     def render(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
         """Look up each pixel in the table."""
@@ -142,7 +155,14 @@ class Direction(nn.Module):
             rows = zip(thumbnail(image), scene["brightness"], scene["parameters"], scene["spread"], strict=True)
             return torch.stack([self.uncertainty.exposure_std(self, *row) for row in rows])
 
-    def fit(self, inputs: ShotSamples, targets: ShotSamples, log_gains: _Array, groups: Sequence[Hashable]) -> None:
+    def fit(
+        self,
+        inputs: ShotSamples,
+        targets: ShotSamples,
+        log_gains: _Array,
+        groups: Sequence[Hashable],
+        residual: bool | Literal["auto"] = "auto",
+    ) -> None:
         """Fit the coefficients of each shot, and predict them and the gains from the statistics of the inputs.
 
         Parameters
@@ -150,17 +170,13 @@ class Direction(nn.Module):
         inputs, targets : samples of N shots.
         log_gains : (N,).
         groups : the scene of each shot.
+        residual : whether a network for the rest is used; "auto" uses it if it helps in scenes that were held out.
         """
         maps, statistics = self.brightness(inputs.thumbnails), self.statistics(inputs.thumbnails, inputs.clipped)
         local = _at(maps, inputs.positions[:, None])[:, 0, 0]
-        coefficients = [
-            fit_coefficients(colors, self.encoded(target) - colors, brightness, self.slope(colors))
-            for colors, target, brightness in zip(
-                self._bases(inputs.colors, log_gains), torch.from_numpy(targets.colors).float(), local, strict=True
-            )
-        ]
-        parameters = np.concatenate([log_gains[:, None], torch.stack(coefficients).numpy()], 1)
+        parameters = self._fit_shots(inputs, targets, log_gains, local)
         self.regression.fit(statistics, parameters, groups)
+        predicted, folds = predict_folds(statistics, parameters, groups, N_FOLDS)
         few = slice(_UNCERTAINTY_COLORS)
         shots = LeftOutShots(
             inputs=torch.from_numpy(inputs.colors[:, few]).float(),
@@ -169,11 +185,34 @@ class Direction(nn.Module):
             thumbnails=inputs.thumbnails,
             maps=maps,
             parameters=torch.from_numpy(parameters).float(),
-            left_out=torch.from_numpy(self.regression.predict_folds(statistics, parameters, groups)).float(),
+            left_out=torch.from_numpy(predicted[folds, np.arange(len(folds))]).float(),
             distances=self.regression.distance_left_out(statistics, groups),
             n_scenes=len(set(groups)),
         )
         self.uncertainty.fit(self, shots)
+        self.residual.weight.zero_()
+        if residual and len(set(groups)) >= MIN_SCENES:
+            rest = ResidualShots(
+                inputs=self.coordinates(torch.from_numpy(inputs.colors).float()),
+                targets=self.encoded(torch.from_numpy(targets.colors).float()),
+                brightness=local,
+                statistics=self.regression.standardised(statistics),
+                keys=statistics[:, LOG_MEAN],
+                parameters=torch.from_numpy(predicted).float(),
+                folds=torch.from_numpy(folds),
+                gain_error=float(self.regression.error[0]),
+            )
+            self.uncertainty.scale *= self.residual.fit(self, rest, required=residual is True)
+
+    def _fit_shots(self, inputs: ShotSamples, targets: ShotSamples, log_gains: _Array, local: Tensor) -> _Array:
+        """Return the gains and fitted coefficients (N, K) of the shots."""
+        coefficients = [
+            fit_coefficients(colors, self.encoded(target) - colors, brightness, self.slope(colors))
+            for colors, target, brightness in zip(
+                self._bases(inputs.colors, log_gains), torch.from_numpy(targets.colors).float(), local, strict=True
+            )
+        ]
+        return np.concatenate([log_gains[:, None], torch.stack(coefficients).numpy()], 1)
 
     def _bases(self, inputs: _Array, log_gains: _Array) -> list[Tensor]:
         """Map colours (N, n, 3) by the camera at their shots' gains."""
@@ -197,7 +236,7 @@ class Rendering(Direction):
         return encode(pixels)
 
     def base(self, nodes: Tensor, log_gain: Tensor) -> Tensor:
-        return self.look_up_camera(nodes * (log_gain.exp() / MAX_EXPOSED) ** (1 / _GAMMA))
+        return self.look_up_camera(nodes * (log_gain.exp() / MAX_EXPOSED)[..., None, None] ** (1 / GAMMA))
 
     def encoded(self, target: Tensor) -> Tensor:
         return target
@@ -228,13 +267,13 @@ class Derendering(Direction):
         return pixels
 
     def base(self, nodes: Tensor, log_gain: Tensor) -> Tensor:
-        return self.look_up_camera(nodes) * (log_gain / _GAMMA).exp()
+        return self.look_up_camera(nodes) * (log_gain / GAMMA).exp()[..., None, None]
 
     def encoded(self, target: Tensor) -> Tensor:
         return encode(target)
 
     def slope(self, encoded: Tensor) -> Tensor:
-        return _GAMMA * encoded.clamp(min=_MIN_ENCODED) ** (_GAMMA - 1)
+        return GAMMA * encoded.clamp(min=_MIN_ENCODED) ** (GAMMA - 1)
 
     def linear(self, output: Tensor) -> Tensor:
         return output
@@ -245,16 +284,6 @@ class Derendering(Direction):
     def _exposed(self, small: Tensor) -> Tensor:
         """Derender thumbnails as far as the camera's map goes."""
         return decode(look_up(self.camera[None].expand(len(small), -1, -1, -1, -1), small))
-
-
-def encode(linear: Tensor) -> Tensor:
-    """Encode linear light by a power, which spreads the dark tones over the nodes of a table."""
-    return linear.clamp(min=0) ** (1 / _GAMMA)
-
-
-def decode(encoded: Tensor) -> Tensor:
-    """Undo `encode`."""
-    return encoded.clamp(min=0) ** _GAMMA
 
 
 def _local(scene: Scene, window: Window) -> Tensor:

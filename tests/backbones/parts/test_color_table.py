@@ -34,7 +34,9 @@ def test_beyond_the_table_the_nearest_value_is_taken() -> None:
 @pytest.mark.parametrize("n_threads", [1, 2, 3])
 def test_parts_for_threads_do_not_change_the_result(n_threads: int) -> None:
     table, colors = torch.rand(1, 2, 5, 5, 5), torch.rand(1, 3, 6, 8)
-    expected = torch.cat([look_up(table, row) for row in torch.split(colors, 1, 2)], 2)  # one thread or another, by the width
+    expected = torch.cat(
+        [look_up(table, row) for row in torch.split(colors, 1, 2)], 2
+    )  # one thread or another, by the width
     before = torch.get_num_threads()
     torch.set_num_threads(n_threads)
     try:

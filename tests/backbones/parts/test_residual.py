@@ -1,0 +1,97 @@
+"""The residual: it learns what a model leaves, and is used only if that helps in scenes that were held out."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from ispfit.backbones.parts import residual
+from ispfit.backbones.parts.residual import N_FOLDS, Residual, ResidualShots
+
+_SHOTS, _PIXELS, _STATISTICS = 40, 128, 2
+
+
+class _Identity:
+    """A camera that changes nothing."""
+
+    def finished(self, nodes: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
+        return nodes, torch.zeros_like(nodes)
+
+    def output(self, encoded: Tensor) -> Tensor:
+        return encoded
+
+    def slope(self, encoded: Tensor) -> Tensor:
+        return torch.ones_like(encoded)
+
+
+def _shots(strength: float, lift: float = 0.0) -> ResidualShots:
+    """Return shots whose middle tones follow a statistic and the neighbourhood; the model knows neither."""
+    random = torch.Generator().manual_seed(0)
+    inputs = torch.rand(_SHOTS, _PIXELS, 3, generator=random)
+    statistics = torch.rand(_SHOTS, _STATISTICS, generator=random) * 2 - 1
+    brightness = torch.rand(_SHOTS, _PIXELS, generator=random) * 2 - 1
+    middle = 4 * inputs * (1 - inputs)
+    changes = strength * statistics[:, :1, None] * middle + lift * brightness[..., None] * middle
+    noise = 0.02 * torch.randn(inputs.shape, generator=random)
+    return ResidualShots(
+        inputs=inputs,
+        targets=(inputs + changes + noise).clamp(0, 1),
+        brightness=brightness,
+        statistics=statistics,
+        keys=torch.full((_SHOTS,), -1.7),
+        parameters=torch.zeros(N_FOLDS, _SHOTS, 1),
+        folds=torch.arange(_SHOTS) % N_FOLDS,
+        gain_error=0.0,
+    )
+
+
+@pytest.fixture(autouse=True)
+def _few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(residual, "_STEPS", 120)
+
+
+def _fitted(shots: ResidualShots, *, required: bool = False) -> tuple[Residual, float]:
+    network = Residual(_STATISTICS)
+    ratio = network.fit(_Identity(), shots, required=required)
+    return network, ratio
+
+
+def test_it_learns_what_the_model_leaves() -> None:
+    network, ratio = _fitted(_shots(0.2, 0.1))
+    assert network.weight == 1
+    assert network.gain_db > 6
+    assert ratio < 0.6
+    colors = torch.tensor([[0.5, 0.5, 0.5]])
+    bright, dark = (  # truth: 0.16 and -0.16, lift 0.1; weight decay makes them less
+        network(colors, colors, torch.tensor(-1.7), torch.tensor([statistic, 0.0])) for statistic in (0.8, -0.8)
+    )
+    torch.testing.assert_close(bright[0, :3], torch.full((3,), 0.12), atol=0.07, rtol=0)
+    torch.testing.assert_close(dark[0, :3], torch.full((3,), -0.12), atol=0.07, rtol=0)
+    torch.testing.assert_close(bright[0, 3:], torch.full((3,), 0.08), atol=0.06, rtol=0)
+    assert network.verdict.startswith("the residual network is used with weight 1.00; it is worth +")
+
+
+def test_it_is_not_used_if_nothing_is_left() -> None:
+    network, ratio = _fitted(_shots(0.0))
+    assert network.weight == 0
+    assert ratio == 1
+    assert network.gain_db < 0.1
+    assert network.verdict.startswith("the residual network is not used; it would be worth")
+    colors = torch.rand(7, 3)
+    assert not network(colors, colors, torch.tensor(-1.7), torch.zeros(_STATISTICS)).any()
+
+
+def test_it_is_used_if_that_is_asked_for() -> None:
+    network, _ = _fitted(_shots(0.0), required=True)
+    assert network.weight > 0
+
+
+def test_the_same_shots_give_the_same_residual_whatever_was_drawn_before() -> None:
+    first, _ = _fitted(_shots(0.2))
+    torch.rand(5)
+    state = torch.random.get_rng_state()
+    second, _ = _fitted(_shots(0.2))
+    assert torch.equal(torch.random.get_rng_state(), state)
+    for name, tensor in first.state_dict().items():
+        assert torch.equal(tensor, second.state_dict()[name]), name
