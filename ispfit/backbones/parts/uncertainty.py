@@ -29,7 +29,7 @@ _GAIN_STEP, _ENCODED_STEP = 0.05, 1e-3  # of numerical slopes, by the log gain a
 _UNKNOWN_GAIN = 0.35  # standard deviation of the log gain, half an EV, if there is one scene and none to leave out
 _MAX_POWER = 2.0
 _FARTHEST = 2.0  # times the farthest left-out scene: at greater distances, errors grow no more
-_INTERVALS = ((0.6827, 1.0, 0.4), (0.95, 1.96, 0.6))  # share of errors, standard deviations that hold it, importance
+_INTERVALS = ((0.6827, 1.0), (0.95, 1.96))  # shares of errors, and the standard deviations that should hold them
 _TINY = 1e-7
 
 
@@ -80,7 +80,8 @@ class Uncertainty(nn.Module):
     covariance : (K, K), of the errors of the parameters at the mean distance.
     log_distance, farthest, power : (), how errors grow with the distance of a scene.
     misfit : (1, 3, 5, 5, 5), variance of what the parameters leave, by encoded colour.
-    misfit_scale : (), factor of the misfit, for a network that corrects what the parameters leave.
+    exposure_misfit : (), variance of what the parameters leave of the exposure of a shot, in EV squared.
+    misfit_scale : (), factor of both misfits, for a network that corrects what the parameters leave.
     scale, exposure_scale : (), factors of the standard deviations of pixels and of exposures.
     """
 
@@ -89,6 +90,7 @@ class Uncertainty(nn.Module):
     farthest: Tensor
     power: Tensor
     misfit: Tensor
+    exposure_misfit: Tensor
     misfit_scale: Tensor
     scale: Tensor
     exposure_scale: Tensor
@@ -97,7 +99,7 @@ class Uncertainty(nn.Module):
         super().__init__()
         self.register_buffer("covariance", torch.zeros(n_parameters, n_parameters))
         self.register_buffer("misfit", torch.zeros(1, 3, *3 * [_MISFIT_NODES]))
-        for name in ("log_distance", "power"):
+        for name in ("log_distance", "power", "exposure_misfit"):
             self.register_buffer(name, torch.zeros(()))
         for name in ("farthest", "misfit_scale", "scale", "exposure_scale"):
             self.register_buffer(name, torch.ones(()))
@@ -138,7 +140,8 @@ class Uncertainty(nn.Module):
         above, below = (_light(model, colors + step) for step in (_ENCODED_STEP, -_ENCODED_STEP))
         by_color = (above - below) / (2 * _ENCODED_STEP)
         slope = torch.einsum("nc,nck->k", by_color, jacobian) / (log(2) * _light(model, colors).sum() + _TINY)
-        return self.exposure_scale * spread * (slope @ self.covariance @ slope).clamp(min=0).sqrt()
+        variance = spread**2 * (slope @ self.covariance @ slope) + self.misfit_scale * self.exposure_misfit
+        return self.exposure_scale * variance.clamp(min=0).sqrt()
 
     def fit(self, model: FinishedModel, shots: LeftOutShots) -> None:
         """Measure covariance, growth with distance and misfit, then set the factors."""
@@ -182,7 +185,8 @@ class Uncertainty(nn.Module):
         self.power.copy_((power * (1 - noise / (power.square() + _TINY)).clamp(min=0)).clamp(0, _MAX_POWER))
 
     def _fit_misfit(self, model: FinishedModel, shots: LeftOutShots) -> None:
-        """Average the squared errors that each shot has with its own parameters, by colour."""
+        """Average the squared errors that each shot has with its own parameters, by colour, and those of exposures."""
+        exposures = []
         weights, sums = torch.zeros(_MISFIT_NODES**3), torch.zeros(_MISFIT_NODES**3, 3)
         for shot, parameters in enumerate(shots.parameters):
             colors = _colors(model, model.coordinates(shots.inputs[shot]), parameters, shots.brightness[shot])
@@ -190,9 +194,11 @@ class Uncertainty(nn.Module):
             cells = _cells(colors)
             weights += cells.sum(0)
             sums += cells.T @ (errors / model.slope(colors)).square()
+            exposures.append(_exposure_error(model, colors, shots.targets[shot]))
         mean = sums.sum(0) / weights.sum()
         table = (sums + _MISFIT_PRIOR * mean) / (weights + _MISFIT_PRIOR)[:, None]
         self.misfit.copy_(table.T.reshape(self.misfit.shape))
+        self.exposure_misfit.copy_(torch.stack(exposures).square().mean())
 
     def _calibrate(self, model: FinishedModel, shots: LeftOutShots) -> None:
         """Set the factors such that intervals cover what they should on left-out scenes."""
@@ -203,9 +209,8 @@ class Uncertainty(nn.Module):
             variances = self._variances(colors, _slopes(model, nodes, parameters), spread)
             deviations = model.slope(colors) * variance_at(variances, local[:, None], 1).sqrt()
             pixels.append((_output(model, colors) - shots.targets[shot]) / (deviations + _TINY))
-            ratio = _light(model, colors).mean() / (model.linear(shots.targets[shot]).mean() + _TINY)
             known = self.exposure_std(model, shots.thumbnails[shot], shots.maps[shot], parameters, spread)
-            exposures.append(ratio.log2() / (known + _TINY))
+            exposures.append(_exposure_error(model, colors, shots.targets[shot]) / (known + _TINY))
         few = ((shots.n_scenes + 2) / (shots.n_scenes - 2)) ** 0.5  # the fewer scenes, the less is known of the errors
         self.scale.copy_(few * _factor(torch.cat(pixels).abs()))
         self.exposure_scale.copy_(few * _factor(torch.stack(exposures).abs()))
@@ -257,6 +262,11 @@ def _light(model: FinishedModel, colors: Tensor) -> Tensor:
     return model.linear(_output(model, colors))
 
 
+def _exposure_error(model: FinishedModel, colors: Tensor, targets: Tensor) -> Tensor:
+    """Return log2 of the ratio of mean linear light of encoded colours to that of their targets."""
+    return ((_light(model, colors).mean() + _TINY) / (model.linear(targets).mean() + _TINY)).log2()
+
+
 def _cells(colors: Tensor) -> Tensor:
     """Return the weights (n, size**3) of the nodes of the misfit's table at colours (n, 3), as `look_up` has them."""
     places = colors.clamp(0, 1)[..., None] * (_MISFIT_NODES - 1)
@@ -265,10 +275,7 @@ def _cells(colors: Tensor) -> Tensor:
 
 
 def _factor(relative: Tensor) -> Tensor:
-    """Return the factor of standard deviations that makes both intervals cover about the right share of errors."""
+    """Return the factor of standard deviations that makes the intervals cover, on the average, the right shares."""
     ordered = relative.flatten().sort().values
-    logs = [
-        importance * (ordered[int(share * (len(ordered) - 1))] / width + _TINY).log()
-        for share, width, importance in _INTERVALS
-    ]
-    return torch.stack(logs).sum().exp()
+    factors = [ordered[int(share * (len(ordered) - 1))] / width + _TINY for share, width in _INTERVALS]
+    return torch.stack(factors).log().mean().exp()
