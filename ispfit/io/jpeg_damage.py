@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import simplejpeg
-from PIL import Image as PILImage
+from PIL.JpegImagePlugin import JpegImageFile
 
 from ispfit.errors import FileError
 from ispfit.io.jpeg_scans import Frame, first_picture
 
 __all__ = ["check_jpeg", "check_seams"]
 
-# Some cameras pad the end of their scans.
-_PADDING = re.compile(r"Corrupt JPEG data: ([12]) extraneous bytes before marker 0xd9")
+_EXTRA_BYTES = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes before marker 0xd9")
 _COLORS = {1: "GRAY", 3: "RGB", 4: "CMYK"}  # that leave 1, 3 or 4 components as they are stored
 _MAX_PIXELS = 250_000_000
 _MIN_SHIFT_CODES = 4.0
@@ -51,7 +50,7 @@ def check_jpeg(data: bytes, source: Path) -> None:
         raise FileError(f"{source}: expected a JPEG of 8 bits per sample, got {frame.bits}, which is not supported.")
     frame = _check_codes(frame, source)
     if len(frame.sampling) < 4 and frame.coding == "sequential":  # others are coded such that a shift leaves no seam
-        with PILImage.open(io.BytesIO(frame.data), formats=["JPEG"]) as planes:
+        with JpegImageFile(io.BytesIO(frame.data)) as planes:
             check_seams(np.atleast_3d(np.asarray(planes)), frame.block, source)
 
 
@@ -62,8 +61,10 @@ def _check_codes(frame: Frame, source: Path) -> Frame:
     try:
         simplejpeg.decode_jpeg(frame.data, _COLORS[len(frame.sampling)], True, True, *smallest)
     except ValueError as error:
-        if padding := _PADDING.search(str(error)):
-            return _check_codes(frame.without_end(int(padding[1])), source)  # libjpeg tells its first problem alone
+        if found := _EXTRA_BYTES.search(str(error)):
+            shorter = frame.without_padding(int(found[1]))
+            if len(shorter.data) < len(frame.data):
+                return _check_codes(shorter, source)  # libjpeg tells its first problem alone
         raise FileError(f"{source}: the JPEG is damaged: {str(error).rstrip('.')}.") from error
     return frame
 

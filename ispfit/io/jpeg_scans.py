@@ -20,6 +20,7 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {_DHT, _JPG, _DAC}
 _SEQUENTIAL, _PROGRESSIVE = frozenset({0xC0, 0xC1, 0xC9}), frozenset({0xC2, 0xCA})
 _FRAME_HEADER_BYTES = 13  # with its marker and one component
 _SCAN_HEADER_BYTES = 8  # with one component
+_MAX_PADDING_BYTES = 2
 _TABLES = frozenset({_DHT, _DAC, _DQT, _DRI})
 _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
@@ -55,9 +56,16 @@ class Frame:
             return 8, 8  # whatever its sampling factors
         return 8 * max(down for _, down in self.sampling), 8 * max(across for across, _ in self.sampling)
 
-    def without_end(self, length: int) -> Frame:
-        """Return the frame without the last bytes of its last scan."""
-        return replace(self, data=self.data[: -length - 2] + _EOI)
+    def without_padding(self, extra: int) -> Frame:
+        """Return the frame without what a camera may have added to its last scan: 1 or 2 bytes, or any number of zeros.
+
+        Parameters
+        ----------
+        extra : bytes of the scan that its decoder did not need.
+        """
+        scans = self.data.removesuffix(_EOI)
+        shorter = scans[:-extra] if 0 < extra <= _MAX_PADDING_BYTES else scans.rstrip(b"\0")
+        return replace(self, data=shorter + _EOI)
 
 
 def first_picture(data: bytes) -> Frame | None:

@@ -81,5 +81,4 @@ def test_a_mutated_file_is_a_picture_or_an_error(tmp_path: Path, name: str, coun
     counts = Counter(found.results)
     print(f"{name}: {dict(counts)}, {len(found.failures)} failures")  # noqa: T201 - the report; shown by pytest -s
     assert found.failures == [], "no crash and no hang"
-    assert set(counts) <= {"picture", "error"}
-    assert min(counts.values()) > count / 50, "mutations neither break everything nor nothing"
+    assert set(counts) == {"picture", "error"}, "mutations neither break every file nor none"

@@ -26,6 +26,7 @@ ODD: dict[str, Callable[[bytes], bytes]] = {
     "a comment of 60,000 bytes": lambda data: data[:2] + b"\xff\xfe\xea\x62" + b"\xff\xd9" * 30000 + data[2:],
     "no spectral selection in the scan header": lambda data: data.replace(b"\x00\x3f\x00", b"\x00\x00\x00", 1),
     "one byte of padding at the end of the scan": lambda data: data[:-2] + b"\0" + data[-2:],
+    "zeros at the end of the scan, to a multiple of 512": lambda data: data[:-2] + bytes(-len(data) % 512) + data[-2:],
     "no end marker": lambda data: data[:-2],
     "a second picture that is cut short": lambda data: data + data[: len(data) // 2],
     "bytes after the end": lambda data: data + b"\xff\xda\x00" * 5000,
