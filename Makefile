@@ -27,6 +27,7 @@ bench: $(READY)
 	mkdir -p bench
 	$(BIN)/python benchmarks/speed/training_step.py --json bench/training_step.json
 	$(BIN)/python benchmarks/speed/whole_images.py --json bench/whole_images.json --plot bench/whole_images.png
+	$(BIN)/python benchmarks/speed/backbones.py --json bench/backbones.json
 	$(BIN)/python benchmarks/speed/folders.py --json bench/folders.json
 	$(BIN)/python benchmarks/speed/many_pairs.py --json bench/many_pairs.json
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from fitted import fit, network_to_time
 from measure import gemm_rate, interleaved, machine, markdown, synchronised
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -157,8 +158,7 @@ def rendering(megapixels: float, runtime: Runtime) -> dict[str, float]:
     on_gpu = runtime.device.type == "cuda"
     side = (round((megapixels * 1e6 / 1.5) ** 0.5), round((megapixels * 1e6 * 1.5) ** 0.5))
     source, out = (torch.rand(*side, 3, pin_memory=on_gpu) for _ in range(2))
-    torch.manual_seed(0)
-    network = HistPyramid().build().eval().to(runtime.device)
+    network = network_to_time(fit("histpyramid")).to(runtime.device)
     on_device = source.to(runtime.device)
     works: dict[str, Work] = {
         "end to end": lambda: render_image(network, source.numpy(), runtime, out=out.numpy()),

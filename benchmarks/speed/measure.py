@@ -70,7 +70,8 @@ def has_bf16() -> bool:
 
 def alone(script: str, *arguments: str) -> dict[str, float]:
     """Run a script of this folder in a process of its own and return the JSON that it prints last, as by `report`."""
-    environment = os.environ | {"PYTHONPATH": str(HERE)}
+    paths = [str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
     done = subprocess.run(
         [sys.executable, str(HERE / script), *arguments], env=environment, check=True, capture_output=True, text=True
     )
@@ -105,5 +106,5 @@ def report(prepare: Callable[[], Callable[[], object]], above: float | None = No
 
 def markdown(head: list[str], rows: list[list[str]]) -> str:
     """Return a table in Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    first, *others = ["| " + " | ".join(line) + " |" for line in [head, *rows]]
+    return "\n".join([first, "|" + "---|" * len(head), *others])

@@ -1,26 +1,26 @@
-"""Time and peak memory of rendering whole images, by size of the image, compared with `naive`.
+"""Time and peak memory of the paper's network on whole images, by size of the image, compared with `naive`.
 
     python benchmarks/speed/whole_images.py [--rounds 3] [--largest 45] [--json FILE] [--plot FILE]
 
-Renders with the paper's network, ours (float32, and bf16 if the processor has it) and naive, then with every installed
-backbone at its defaults. Weights are random, which does not change the arithmetic. Each peak of memory is that of a
-process of its own above the interpreter with torch, and includes input and output image. Times of all backbones at 24
-megapixels come from one run each in such a process.
+Renders with the paper's network as ispfit computes it (float32, and bf16 if the processor has it) and with naive, which
+has the same weights. Each peak of memory is that of a process of its own above the interpreter with torch, and includes
+input and output image. All backbones: `backbones.py`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
+from fitted import fit_to_file, load_to_time, picture
 from measure import BARE_MIB, alone, gemm_rate, has_bf16, interleaved, machine, markdown, report
 from naive import NaiveHistPyramid
 
-from ispfit import get_backbone, list_backbones
 from ispfit.backbones.histpyramid import HistPyramid, HistPyramidNetwork
 from ispfit.rendering import render_image
 from ispfit.runtime import resolve_runtime
@@ -32,21 +32,12 @@ NAIVE_LIMIT_PX = 1920 * 2880  # larger images need more memory than most machine
 Work = Callable[[], object]
 
 
-def image(size: tuple[int, int]) -> np.ndarray:
-    return np.random.default_rng(0).random((*size, 3), np.float32)
-
-
-def paper() -> HistPyramidNetwork:
-    torch.manual_seed(0)
-    network = HistPyramid.paper().build()
-    assert isinstance(network, HistPyramidNetwork)
-    return network.eval()
-
-
-def work(name: str, pixels: np.ndarray) -> Work:
+def work(name: str, model: Path, pixels: np.ndarray) -> Work:
     """Return a function that renders an image from an array to an array."""
+    network = load_to_time(model)
+    assert isinstance(network, HistPyramidNetwork)
     if name == NAIVE:
-        naive = NaiveHistPyramid.of(paper())
+        naive = NaiveHistPyramid.of(network)
 
         def render() -> np.ndarray:
             with torch.inference_mode():
@@ -54,23 +45,21 @@ def work(name: str, pixels: np.ndarray) -> Work:
             return whole[0].permute(1, 2, 0).clamp(0, 1).numpy()
 
         return render
-    network = paper() if name in (OURS, BF16) else get_backbone(name)().build().eval()
     runtime = resolve_runtime("cpu", "bf16" if name == BF16 else "fp32")
     return lambda: render_image(network, pixels, runtime)
 
 
-def measure(label: str, names: list[str], rounds: int) -> dict[str, dict[str, float]]:
-    """Return times and peaks; without rounds, the times are those of the processes that measure the peaks."""
-    figures = {name: alone("whole_images.py", "--peak", name, label) for name in names}
-    if rounds:
-        pixels = image(SIZES[label])
-        for name, times in interleaved({name: work(name, pixels) for name in names}, rounds).items():
-            figures[name] |= times
+def measure(label: str, model: Path, rounds: int) -> dict[str, dict[str, float]]:
+    """Return times and peaks of the variants."""
+    figures = {name: alone("whole_images.py", "--peak", name, str(model), label) for name in variants(label)}
+    pixels = picture(SIZES[label])
+    for name, times in interleaved({name: work(name, model, pixels) for name in figures}, rounds).items():
+        figures[name] |= times
     return figures
 
 
-def papers(label: str) -> list[str]:
-    """Return the variants of the paper's network: ours in each supported precision, and naive if memory suffices."""
+def variants(label: str) -> list[str]:
+    """Return the variants of the network: ours in each supported precision, and naive if memory suffices."""
     return [OURS] + [BF16] * has_bf16() + [NAIVE] * bool(np.prod(SIZES[label]) <= NAIVE_LIMIT_PX)
 
 
@@ -102,16 +91,15 @@ def plot(result: dict[str, dict[str, dict[str, float]]], rate: float, path: Path
     axes = Figure(figsize=(7, 5), layout="constrained").subplots()
     curves: dict[str, list[tuple[float, float]]] = {}
     for label, figures in result.items():
-        height, width = SIZES[label.split(", ")[0]]
         for name, each in figures.items():
-            curves.setdefault(name, []).append((height * width / 1e6, each["wall"]))
+            curves.setdefault(name, []).append((np.prod(SIZES[label]) / 1e6, each["wall"]))
     for name, points in curves.items():
         axes.loglog(*zip(*sorted(points), strict=True), "o-", label=name)
     line = [height * width / 1e6 for height, width in SIZES.values()]
     coarser = {"mix_half": 4, "mix_quarter": 16}  # pixels for each value
     multiplications = sum(
         layer.weight.numel() / coarser.get(name, 1)
-        for name, layer in paper().named_modules()
+        for name, layer in HistPyramid.paper().build().named_modules()
         if isinstance(layer, torch.nn.Conv2d)
     )
     axes.loglog(
@@ -132,24 +120,19 @@ def main() -> None:
     parser.add_argument("--largest", type=float, default=45, help="Skip images of more than this many megapixels.")
     parser.add_argument("--json", type=Path, help="Write the figures to this file.")
     parser.add_argument("--plot", type=Path, help="Draw the times to this PNG file.")
-    parser.add_argument("--peak", nargs=2, metavar=("NETWORK", "SIZE"), help=argparse.SUPPRESS)
+    parser.add_argument("--peak", nargs=3, metavar=("NETWORK", "MODEL", "SIZE"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.peak:
-        name, label = arguments.peak
-        small = work(name, image((64, 64)))
-        small()  # loads everything that is loaded at the first use
-        report(lambda: work(name, image(SIZES[label])), above=BARE_MIB)
+        name, model, label = arguments.peak
+        work(name, Path(model), picture((64, 64)))()  # loads everything that is loaded at the first use
+        report(lambda: work(name, Path(model), picture(SIZES[label])), above=BARE_MIB)
         return
     labels = [label for label, (h, w) in SIZES.items() if h * w <= arguments.largest * 1e6]
-    result = {
-        label: measure(label, papers(label), arguments.rounds if NAIVE in papers(label) else 1) for label in labels
-    }
+    with tempfile.TemporaryDirectory() as folder:
+        model = fit_to_file(HistPyramid.paper(), Path(folder))
+        result = {label: measure(label, model, arguments.rounds if NAIVE in variants(label) else 1) for label in labels}
     rate = gemm_rate()
     print(markdown(HEAD, [row for label in labels for row in rows(label, result[label])]), flush=True)
-    for label in ("512 x 512", "24 MP"):
-        if label in labels:
-            result[f"{label}, all"] = measure(label, list_backbones(), int(label != "24 MP"))
-            print("", markdown(HEAD, rows(label, result[f"{label}, all"])), sep="\n", flush=True)
     print(f"\n{machine()}, {rate / 1e9:.0f} GFLOP/s in a matrix product")
     if arguments.json:
         arguments.json.write_text(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from ispfit import list_backbones
+from ispfit import Backbone, list_backbones
+from ispfit.backbones.histpyramid import HistPyramid
 
 SPEED = Path(__file__).parents[2] / "benchmarks" / "speed"
 GIB = 1024  # in MiB
@@ -32,14 +35,26 @@ def test_a_training_step_takes_a_quarter_of_the_naive_one_at_most() -> None:
     assert ours <= naive / 4
 
 
+@pytest.fixture(scope="module")
+def fit_to_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str | Backbone], str]:
+    """Return the benchmarks' function, which fits a backbone and writes its model file."""
+    spec = importlib.util.spec_from_file_location("fitted", SPEED / "fitted.py")
+    assert spec is not None
+    assert spec.loader is not None
+    fitted = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(fitted)
+    return lambda backbone: str(fitted.fit_to_file(backbone, tmp_path_factory.mktemp("models")))
+
+
 @pytest.mark.slow  # 25 s of one core; the bound of a training step stays among the quick tests
-def test_24_megapixels_are_rendered_in_a_gibibyte_and_a_half() -> None:
-    assert peak_mib("whole_images.py", "ours", "24 MP") <= 1.5 * GIB
+def test_24_megapixels_are_rendered_in_a_gibibyte_and_a_half(fit_to_file: Callable[[str | Backbone], str]) -> None:
+    assert peak_mib("whole_images.py", "ours", fit_to_file(HistPyramid.paper()), "24 MP") <= 1.5 * GIB
 
 
 @pytest.mark.slow
-def test_at_45_megapixels_only_the_larger_images_add_to_it() -> None:
-    small, large = (peak_mib("whole_images.py", "ours", label) for label in ("24 MP", "45 MP"))
+def test_at_45_megapixels_only_the_larger_images_add_to_it(fit_to_file: Callable[[str | Backbone], str]) -> None:
+    model = fit_to_file(HistPyramid.paper())
+    small, large = (peak_mib("whole_images.py", "ours", model, label) for label in ("24 MP", "45 MP"))
     images = 2 * 3 * 4 * (5464 * 8192 - 4000 * 6000) / 2**20
     assert large - small <= 1.1 * images
 
@@ -47,5 +62,7 @@ def test_at_45_megapixels_only_the_larger_images_add_to_it() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", list_backbones())
-def test_every_backbone_renders_24_megapixels_in_four_gibibytes(name: str) -> None:
-    assert peak_mib("whole_images.py", name, "24 MP") <= 4 * GIB
+def test_every_backbone_renders_24_megapixels_in_four_gibibytes(
+    name: str, fit_to_file: Callable[[str | Backbone], str]
+) -> None:
+    assert peak_mib("backbones.py", fit_to_file(name)) <= 4 * GIB
