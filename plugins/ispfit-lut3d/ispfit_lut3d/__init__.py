@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import ispfit
+from ispfit.images import Image
 from ispfit_lut3d.network import LUT3DNetwork
+from ispfit_lut3d.start import fit_start
 
 __all__ = ["LUT3D"]
 
 
 class LUT3D(ispfit.Backbone):
-    """Weighted sum of learned 3D lookup tables with weights predicted from the image; the sum is inverted numerically.
+    """Weighted sum of learned 3D lookup tables with weights predicted from the image; one network a direction.
 
     Parameters
     ----------
@@ -24,7 +28,6 @@ class LUT3D(ispfit.Backbone):
     """
 
     name = "lut3d"
-    invertible = True
 
     def __init__(self, tables: int = 3, size: int = 17, channels: int = 16) -> None:
         self.tables = tables
@@ -32,12 +35,18 @@ class LUT3D(ispfit.Backbone):
         self.channels = channels
 
     def build(self) -> ispfit.Network:
-        """Return a new network; its first table is the identity on square roots of raw, the others are zero."""
-        if self.tables < 1 or self.size < 2:
+        """Return a new network; its first table is the identity, the others are zero."""
+        if self.tables < 1 or self.size < 3 or self.channels < 1:
             raise ispfit.errors.InputError(
-                f"LUT3D: expected tables >= 1 and size >= 2, got tables={self.tables} and size={self.size}."
+                "LUT3D: expected tables >= 1, size >= 3 and channels >= 1, got "
+                f"tables={self.tables}, size={self.size} and channels={self.channels}."
             )
         return LUT3DNetwork(self.tables, self.size, self.channels)
+
+    def initialise(self, network: ispfit.Network, pairs: Iterable[tuple[Image, Image]]) -> None:
+        """Fit the first table, and the powers of its input and output, to colours of the pairs by least squares."""
+        assert isinstance(network, LUT3DNetwork)
+        network.start_from(*fit_start(pairs, self.size))
 
 
 @ispfit.hookimpl

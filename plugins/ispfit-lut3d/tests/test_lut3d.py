@@ -10,9 +10,11 @@ import torch
 
 import ispfit
 from ispfit.datasets import make_camera_pairs
+from ispfit.images import Image
 from ispfit.testing import check_backbone
 from ispfit_lut3d import LUT3D
-from ispfit_lut3d.table import identity, invert, look_up
+from ispfit_lut3d.start import fit_start
+from ispfit_lut3d.table import identity, look_up
 
 
 def colours(seed: int = 0) -> torch.Tensor:
@@ -21,7 +23,7 @@ def colours(seed: int = 0) -> torch.Tensor:
 
 def test_it_keeps_the_contract() -> None:
     check_backbone(LUT3D(size=5))
-    check_backbone(LUT3D(tables=1, size=2, channels=2))
+    check_backbone(LUT3D(tables=1, size=3, channels=2))
 
 
 def test_it_is_found_by_its_name() -> None:
@@ -43,27 +45,39 @@ def test_colours_between_nodes_are_interpolated() -> None:
     torch.testing.assert_close(look_up(table, torch.full((1, 3, 1, 1), 0.5)), torch.full((1, 3, 1, 1), 0.5))
 
 
-def test_an_inverted_table_undoes_one() -> None:
-    nodes = identity(17)
-    mixed = torch.einsum("ij,jbgr->ibgr", torch.tensor([[0.8, 0.2, 0], [0.1, 0.8, 0.1], [0, 0.3, 0.7]]), nodes)
-    table = (0.5 * mixed + 0.5 * mixed**2)[None]
-    error = (look_up(invert(table), look_up(table, colours())) - colours()).abs()
-    inside = ((colours() > 0.25) & (colours() < 0.75)).all(1, keepdim=True).expand_as(error)
-    assert error[inside].max() < 0.003
-    assert error.mean() < 0.003  # at the edge of the gamut a cell holds colours that no input gives
+def camera(raw: np.ndarray) -> np.ndarray:
+    """A smooth camera: colours are mixed, then encoded."""
+    mix = np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.05, 0.15, 0.8]])
+    return (raw @ mix.T) ** 0.45
 
 
-def test_colours_that_no_input_gives_stay_in_range() -> None:
-    table = 0.3 + 0.4 * identity(9)[None]
-    inverted = invert(table)
-    assert 0 <= inverted.min() <= inverted.max() <= 1
-    assert inverted[0, :, 0, 0, 0].tolist() == pytest.approx([0, 0, 0], abs=1e-4)
-    assert inverted[0, :, -1, -1, -1].tolist() == pytest.approx([1, 1, 1], abs=1e-4)
+@pytest.mark.parametrize("inverse", [False, True])
+def test_the_start_is_a_table_of_the_camera(inverse: bool) -> None:
+    rng = np.random.default_rng(0)
+    raws = [rng.random((40, 40, 3)) ** 2 for _ in range(4)]
+    pairs = [(Image(raw), Image(camera(raw))) for raw in raws]
+    pairs = [pair[::-1] for pair in pairs] if inverse else pairs
+    table, input_power, output_power = fit_start(pairs, 17)
+    dark_tones_have_nodes = 1.5 < output_power < 4 if inverse else 0.25 < input_power < 0.6
+    assert dark_tones_have_nodes
+    assert max(input_power, 1 / output_power) == 1
+    source, target = (torch.from_numpy(np.array(image)).permute(2, 0, 1)[None] for image in pairs[0])
+    found = look_up(table[None], source**input_power).clamp(min=0) ** output_power
+    assert (found - target).abs().mean() < 0.01
 
 
-def test_a_table_of_no_nodes_is_refused() -> None:
-    with pytest.raises(ispfit.errors.InputError, match=r"expected tables >= 1 and size >= 2, got tables=3 and size=1"):
-        LUT3D(size=1).build()
+def test_few_colours_start_from_the_identity() -> None:
+    black = Image(np.zeros((4, 4, 3)))
+    table, input_power, output_power = fit_start([(black, black)], 5)
+    assert (input_power, output_power) == (1, 1)
+    torch.testing.assert_close(table, identity(5), atol=0.05, rtol=0)
+
+
+def test_a_table_of_two_nodes_is_refused() -> None:
+    with pytest.raises(
+        ispfit.errors.InputError, match=r"expected tables >= 1, size >= 3 and channels >= 1, got tables=3, size=2"
+    ):
+        LUT3D(size=2).build()
 
 
 def test_it_beats_doing_nothing_both_ways_and_is_saved(tmp_path: Path) -> None:
