@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from ispfit.backbone import Backbone, Network, Scene, Window
+from ispfit.backbones.parts.camera_directions import Derendering, Rendering
 from ispfit.backbones.parts.checks import check_integers
 from ispfit.backbones.parts.color_model import ParametricNetwork
 from ispfit.backbones.parts.color_table import lattice
 from ispfit.backbones.parts.exposure import MAX_EXPOSED, fit_exposures, inverse_gains
 from ispfit.backbones.parts.power_curve import decode, encode
 from ispfit.backbones.parts.residual import MIN_SCENES
-from ispfit.backbones.parts.scene_tables import CAMERA_NODES, Derendering, Direction, Rendering
+from ispfit.backbones.parts.scene_tables import CAMERA_NODES, Direction
 from ispfit.backbones.parts.shot_samples import sample_shots
 from ispfit.errors import InputError
 from ispfit.images import Image

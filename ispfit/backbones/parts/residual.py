@@ -119,7 +119,7 @@ class Residual(nn.Module):
         changes: Tensor = self.pixel_layers[3](hidden)
         return changes
 
-    def fit(self, model: FinishedModel, shots: ResidualShots, *, required: bool) -> float:
+    def fit(self, model: FinishedModel, shots: ResidualShots, *, required: bool) -> None:
         """Train the members, and choose the weight by the scenes that each of them has not seen.
 
         Parameters
@@ -127,17 +127,19 @@ class Residual(nn.Module):
         model : what the residual is added to.
         shots : shots of at least `MIN_SCENES` scenes.
         required : use the residual even if it does not help.
-
-        Returns
-        -------
-        The ratio of the median absolute error of pixels in held-out scenes with the residual to that without it.
         """
         with torch.random.fork_rng(devices=[]), torch.enable_grad():
             torch.manual_seed(_SEED)
             self._initialise()
             self._train(model, shots)
         with torch.no_grad():
-            return self._choose_weight(model, shots, required)
+            self._choose_weight(model, shots, required)
+
+    def held_out_changes(self, model: FinishedModel, shots: ResidualShots, shot: int) -> Tensor:
+        """Return what is added to the encoded colours (n, 3) of a shot by the member that has not seen its scene."""
+        if not self.weight:
+            return torch.zeros_like(shots.inputs[shot])
+        return self.weight * self._held_out(model, shots, shot)[1]
 
     @property
     def verdict(self) -> str:
@@ -183,9 +185,8 @@ class Residual(nn.Module):
         error = (encoded + _at(changes, local) - targets) * model.slope(encoded)
         return error.square().mean((1, 2)).view(index.shape) + _LEAST_ERROR
 
-    def _choose_weight(self, model: FinishedModel, shots: ResidualShots, required: bool) -> float:
-        held_out = [self._held_out(model, shots, shot) for shot in range(len(shots.inputs))]
-        psnr = torch.stack([_psnr(errors) for errors in held_out])
+    def _choose_weight(self, model: FinishedModel, shots: ResidualShots, required: bool) -> None:
+        psnr = torch.stack([self._held_out_psnr(model, shots, shot) for shot in range(len(shots.inputs))])
         gains = psnr[:, 1:] - psnr[:, :1]
         best = int(gains.mean(0).argmax())
         gain, error = gains[:, best].mean(), gains[:, best].std() / len(gains) ** 0.5
@@ -193,20 +194,21 @@ class Residual(nn.Module):
         self.gain_db.copy_(gain)
         self.gain_error_db.copy_(error)
         self.weight.fill_(_WEIGHTS[best] if used else 0.0)
-        before, after = (torch.cat([each[row].flatten() for each in held_out]).abs().median() for row in (0, 1 + best))
-        return float(after / before) if used and before > 0 else 1.0
 
-    def _held_out(self, model: FinishedModel, shots: ResidualShots, shot: int) -> Tensor:
-        """Return the errors (1 + weights, n, 3) of a shot by the member that has not seen its scene."""
+    def _held_out_psnr(self, model: FinishedModel, shots: ResidualShots, shot: int) -> Tensor:
+        """Return the PSNR of a shot without the residual and with each weight, (1 + weights,)."""
+        encoded, change = self._held_out(model, shots, shot)
+        factors = torch.tensor([0.0, *_WEIGHTS])[:, None, None]
+        return _psnr(model.output(encoded + factors * change).clamp(0, 1) - model.output(shots.targets[shot]))
+
+    def _held_out(self, model: FinishedModel, shots: ResidualShots, shot: int) -> tuple[Tensor, Tensor]:
+        """Return encoded colours (n, 3) of a shot, and what the member that has not seen its scene would add."""
         fold, one = int(shots.folds[shot]), slice(shot, shot + 1)
         camera, lift = model.finished(shots.inputs[one], shots.parameters[fold, one])
         features = _features(shots.inputs[one], camera, shots.keys[one])
         members = features.expand(N_FOLDS, *features.shape), shots.statistics[one].expand(N_FOLDS, 1, -1)
         change = _at(self._members(*members)[fold], shots.brightness[one])[0]
-        encoded = camera[0] + shots.brightness[shot, :, None] * lift[0]
-        factors = torch.tensor([0.0, *_WEIGHTS])[:, None, None]
-        truth = model.output(shots.targets[shot])
-        return model.output(encoded + factors * change).clamp(0, 1) - truth
+        return camera[0] + shots.brightness[shot, :, None] * lift[0], change
 
 
 class _Layers(nn.Module):

@@ -13,31 +13,20 @@ from torch.nn.functional import grid_sample, interpolate
 
 from ispfit.backbone import Scene, Window
 from ispfit.backbones.parts.color_table import lattice, look_up
-from ispfit.backbones.parts.exposure import MAX_EXPOSED
 from ispfit.backbones.parts.finishing import N_COEFFICIENTS, finish, fit_coefficients
-from ispfit.backbones.parts.power_curve import GAMMA, decode, encode
 from ispfit.backbones.parts.residual import MIN_SCENES, N_FOLDS, Residual, ResidualShots
 from ispfit.backbones.parts.scene_regression import SceneRegression, predict_folds
-from ispfit.backbones.parts.scene_statistics import (
-    LOG_MEAN,
-    N_STATISTICS,
-    brightness_map,
-    clipped_shares,
-    scene_statistics,
-    thumbnail,
-)
+from ispfit.backbones.parts.scene_statistics import LOG_MEAN, clipped_shares, thumbnail
 from ispfit.backbones.parts.shot_samples import ShotSamples
 from ispfit.backbones.parts.uncertainty import LeftOutShots, Uncertainty, variance_at
-from ispfit.color import srgb_to_linear
 
-__all__ = ["CAMERA_NODES", "Derendering", "Direction", "Rendering"]
+__all__ = ["CAMERA_NODES", "Direction"]
 
 CAMERA_NODES = 65
 """Nodes per side of the table of a camera."""
 
 _SCENE_NODES = 33  # per side of the table of a scene, whose nodes are among those of the camera
 _UNCERTAINTY_COLORS = 500  # of a shot, from which the uncertainty is estimated
-_MIN_ENCODED = 0.02  # below it, an error of the encoded colour counts no less
 
 _Array = npt.NDArray[np.float64]
 
@@ -182,32 +171,47 @@ class Direction(nn.Module):
         parameters = self._fit_shots(inputs, targets, log_gains, local)
         self.regression.fit(statistics, parameters, groups)
         predicted, folds = predict_folds(statistics, parameters, groups, N_FOLDS)
-        few = slice(_UNCERTAINTY_COLORS)
+        rest = ResidualShots(
+            inputs=self.coordinates(torch.from_numpy(inputs.colors).float()),
+            targets=self.encoded(torch.from_numpy(targets.colors).float()),
+            brightness=local,
+            statistics=self.regression.standardised(statistics),
+            keys=statistics[:, LOG_MEAN],
+            parameters=torch.from_numpy(predicted).float(),
+            folds=torch.from_numpy(folds),
+            gain_error=float(self.regression.error[0]),
+        )
+        self.residual.weight.zero_()
+        if residual and len(set(groups)) >= MIN_SCENES:
+            self.residual.fit(self, rest, required=residual is True)
+        self._fit_uncertainty(inputs, targets, maps, torch.from_numpy(parameters).float(), rest, groups)
+
+    def _fit_uncertainty(
+        self,
+        inputs: ShotSamples,
+        targets: ShotSamples,
+        maps: Tensor,
+        parameters: Tensor,
+        rest: ResidualShots,
+        groups: Sequence[Hashable],
+    ) -> None:
+        """Measure the errors that are left in scenes which neither the regression nor the residual has seen."""
+        few, n_shots = slice(_UNCERTAINTY_COLORS), len(parameters)
+        changes = [self.residual.held_out_changes(self, rest, shot)[few] for shot in range(n_shots)]
         shots = LeftOutShots(
             inputs=torch.from_numpy(inputs.colors[:, few]).float(),
             targets=torch.from_numpy(targets.colors[:, few]).float(),
-            brightness=local[:, few],
+            brightness=rest.brightness[:, few],
             thumbnails=inputs.thumbnails,
             maps=maps,
-            parameters=torch.from_numpy(parameters).float(),
-            left_out=torch.from_numpy(predicted[folds, np.arange(len(folds))]).float(),
-            distances=self.regression.distance_left_out(statistics, groups),
+            parameters=parameters,
+            left_out=rest.parameters[rest.folds, torch.arange(n_shots)],
+            changes=torch.stack(changes),
+            distances=self.regression.distance_left_out(self.statistics(inputs.thumbnails, inputs.clipped), groups),
             n_scenes=len(set(groups)),
+            table_nodes=_SCENE_NODES,
         )
         self.uncertainty.fit(self, shots)
-        self.residual.weight.zero_()
-        if residual and len(set(groups)) >= MIN_SCENES:
-            rest = ResidualShots(
-                inputs=self.coordinates(torch.from_numpy(inputs.colors).float()),
-                targets=self.encoded(torch.from_numpy(targets.colors).float()),
-                brightness=local,
-                statistics=self.regression.standardised(statistics),
-                keys=statistics[:, LOG_MEAN],
-                parameters=torch.from_numpy(predicted).float(),
-                folds=torch.from_numpy(folds),
-                gain_error=float(self.regression.error[0]),
-            )
-            self.uncertainty.scale *= self.residual.fit(self, rest, required=residual is True)
 
     def _fit_shots(self, inputs: ShotSamples, targets: ShotSamples, log_gains: _Array, local: Tensor) -> _Array:
         """Return the gains and fitted coefficients (N, K) of the shots."""
@@ -223,74 +227,6 @@ class Direction(nn.Module):
         """Map colours (N, n, 3) by the camera at their shots' gains."""
         colors, gains = torch.from_numpy(inputs).float(), torch.from_numpy(log_gains).float()
         return [self.base(self.coordinates(each), gain) for each, gain in zip(colors, gains, strict=True)]
-
-
-class Rendering(Direction):
-    """Raw to srgb: the gain comes before the camera's map, and srgb is encoded already."""
-
-    residual_nodes = 17  # smooth enough: 33 give 0.03 dB more, and a small image takes six times as long to describe
-
-    def __init__(self, max_shots: int) -> None:
-        super().__init__(N_STATISTICS, max_shots)
-
-    def statistics(self, small: Tensor, clipped: Tensor) -> Tensor:
-        return scene_statistics(small, clipped)
-
-    def brightness(self, small: Tensor) -> Tensor:
-        return brightness_map(small)
-
-    def coordinates(self, pixels: Tensor) -> Tensor:
-        return encode(pixels)
-
-    def base(self, nodes: Tensor, log_gain: Tensor) -> Tensor:
-        return self.look_up_camera(nodes * (log_gain.exp() / MAX_EXPOSED)[..., None, None] ** (1 / GAMMA))
-
-    def encoded(self, target: Tensor) -> Tensor:
-        return target
-
-    def slope(self, encoded: Tensor) -> Tensor:
-        return torch.ones_like(encoded)
-
-    def linear(self, output: Tensor) -> Tensor:
-        return srgb_to_linear(output)
-
-    def output(self, encoded: Tensor) -> Tensor:
-        return encoded
-
-
-class Derendering(Direction):
-    """Srgb to raw: the gain comes after the camera's map, and raw is encoded while its coefficients are fitted."""
-
-    def __init__(self, max_shots: int) -> None:
-        super().__init__(2 * N_STATISTICS, max_shots)
-
-    def statistics(self, small: Tensor, clipped: Tensor) -> Tensor:
-        return torch.cat([scene_statistics(self._exposed(small), clipped), scene_statistics(small, clipped)], 1)
-
-    def brightness(self, small: Tensor) -> Tensor:
-        return brightness_map(self._exposed(small))
-
-    def coordinates(self, pixels: Tensor) -> Tensor:
-        return pixels
-
-    def base(self, nodes: Tensor, log_gain: Tensor) -> Tensor:
-        return self.look_up_camera(nodes) * (log_gain / GAMMA).exp()[..., None, None]
-
-    def encoded(self, target: Tensor) -> Tensor:
-        return encode(target)
-
-    def slope(self, encoded: Tensor) -> Tensor:
-        return GAMMA * encoded.clamp(min=_MIN_ENCODED) ** (GAMMA - 1)
-
-    def linear(self, output: Tensor) -> Tensor:
-        return output
-
-    def output(self, encoded: Tensor) -> Tensor:
-        return decode(encoded)
-
-    def _exposed(self, small: Tensor) -> Tensor:
-        """Derender thumbnails as far as the camera's map goes."""
-        return decode(look_up(self.camera[None].expand(len(small), -1, -1, -1, -1), small))
 
 
 def _local(scene: Scene, window: Window) -> Tensor:

@@ -10,37 +10,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import log
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from ispfit.backbones.parts.color_table import lattice, look_up
-from ispfit.backbones.parts.finishing import basis, finish
+from ispfit.backbones.parts.finishing import finish
+from ispfit.backbones.parts.shot_colors import (
+    FinishedModel,
+    encoded_colors,
+    exposure_error,
+    light,
+    parameter_slopes,
+    rendered,
+    slopes_at,
+)
 
-__all__ = ["FinishedModel", "LeftOutShots", "Uncertainty", "variance_at"]
+__all__ = ["LeftOutShots", "Uncertainty", "variance_at"]
 
 _TABLE_NODES = 17  # per side of the table of variances of a scene
 _MISFIT_NODES = 5  # per side of the table of the misfit
 _MISFIT_PRIOR = 100.0  # colours of average misfit that are added to each of its nodes
 _EXPOSURE_CELLS = 32  # per side of the thumbnail from which the slope of the exposure is computed
-_GAIN_STEP, _ENCODED_STEP = 0.05, 1e-3  # of numerical slopes, by the log gain and by the encoded colour
+_ENCODED_STEP = 1e-3  # of the numerical slope of light by the encoded colour
 _UNKNOWN_GAIN = 0.35  # standard deviation of the log gain, half an EV, if there is one scene and none to leave out
 _MAX_POWER = 2.0
 _FARTHEST = 2.0  # times the farthest left-out scene: at greater distances, errors grow no more
 _INTERVALS = ((0.6827, 1.0), (0.95, 1.96))  # shares of errors, and the standard deviations that should hold them
+_TABLE_SHOTS = 8  # from which the error of interpolation in tables is estimated
 _TINY = 1e-7
-
-
-class FinishedModel(Protocol):
-    """One direction of a camera, as the delta method sees it."""
-
-    def coordinates(self, pixels: Tensor) -> Tensor: ...
-    def base(self, nodes: Tensor, log_gain: Tensor) -> Tensor: ...
-    def output(self, encoded: Tensor) -> Tensor: ...
-    def slope(self, encoded: Tensor) -> Tensor: ...
-    def linear(self, output: Tensor) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,10 @@ class LeftOutShots:
     brightness : (N, n), of the neighbourhoods of these colours.
     thumbnails, maps : (N, 3, 128, 128) of the inputs, and (N, 1, 16, 16) of the brightness.
     parameters, left_out : (N, K), of each shot, and their prediction from other scenes.
+    changes : (N, n, 3), what a network that has not seen the shot's scene adds to the encoded colours.
     distances : (N,), from the shots of other scenes.
     n_scenes : number of different scenes.
+    table_nodes : per side of the tables from which scenes are rendered.
     """
 
     inputs: Tensor
@@ -64,8 +65,10 @@ class LeftOutShots:
     maps: Tensor
     parameters: Tensor
     left_out: Tensor
+    changes: Tensor
     distances: Tensor
     n_scenes: int
+    table_nodes: int
 
 
 class Uncertainty(nn.Module):
@@ -80,8 +83,8 @@ class Uncertainty(nn.Module):
     covariance : (K, K), of the errors of the parameters at the mean distance.
     log_distance, farthest, power : (), how errors grow with the distance of a scene.
     misfit : (1, 3, 5, 5, 5), variance of what the parameters leave, by encoded colour.
-    exposure_misfit : (), variance of what the parameters leave of the exposure of a shot, in EV squared.
-    misfit_scale : (), factor of both misfits, for a network that corrects what the parameters leave.
+    exposure_misfit : (), variance of what the parameters and the interpolation in tables leave of the exposure of a
+        shot, in EV squared.
     scale, exposure_scale : (), factors of the standard deviations of pixels and of exposures.
     """
 
@@ -91,7 +94,6 @@ class Uncertainty(nn.Module):
     power: Tensor
     misfit: Tensor
     exposure_misfit: Tensor
-    misfit_scale: Tensor
     scale: Tensor
     exposure_scale: Tensor
 
@@ -101,7 +103,7 @@ class Uncertainty(nn.Module):
         self.register_buffer("misfit", torch.zeros(1, 3, *3 * [_MISFIT_NODES]))
         for name in ("log_distance", "power", "exposure_misfit"):
             self.register_buffer(name, torch.zeros(()))
-        for name in ("farthest", "misfit_scale", "scale", "exposure_scale"):
+        for name in ("farthest", "scale", "exposure_scale"):
             self.register_buffer(name, torch.ones(()))
 
     def spread(self, distances: Tensor) -> Tensor:
@@ -119,7 +121,7 @@ class Uncertainty(nn.Module):
         """
         nodes = lattice(_TABLE_NODES, parameters.device)
         colors, _ = finish(model.base(nodes, parameters[0]), parameters[1:])
-        variances = self._variances(colors, _slopes(model, nodes, parameters), spread)
+        variances = self._variances(colors, parameter_slopes(model, nodes, parameters), spread)
         return variances.T.reshape(9, *3 * [_TABLE_NODES])
 
     def exposure_std(
@@ -136,17 +138,17 @@ class Uncertainty(nn.Module):
         cells = adaptive_avg_pool2d(thumbnail[None], _EXPOSURE_CELLS)[0].flatten(1).T
         local = interpolate(brightness[None], size=_EXPOSURE_CELLS, mode="bilinear").flatten()
         nodes = model.coordinates(cells)
-        colors, jacobian = _colors(model, nodes, parameters, local), _jacobian(model, nodes, parameters, local)
-        above, below = (_light(model, colors + step) for step in (_ENCODED_STEP, -_ENCODED_STEP))
+        colors, jacobian = encoded_colors(model, nodes, parameters, local), slopes_at(model, nodes, parameters, local)
+        above, below = (light(model, colors + step) for step in (_ENCODED_STEP, -_ENCODED_STEP))
         by_color = (above - below) / (2 * _ENCODED_STEP)
-        slope = torch.einsum("nc,nck->k", by_color, jacobian) / (log(2) * _light(model, colors).sum() + _TINY)
-        variance = spread**2 * (slope @ self.covariance @ slope) + self.misfit_scale * self.exposure_misfit
+        slope = torch.einsum("nc,nck->k", by_color, jacobian) / (log(2) * light(model, colors).sum() + _TINY)
+        variance = spread**2 * (slope @ self.covariance @ slope) + self.exposure_misfit
         return self.exposure_scale * variance.clamp(min=0).sqrt()
 
     def fit(self, model: FinishedModel, shots: LeftOutShots) -> None:
         """Measure covariance, growth with distance and misfit, then set the factors."""
-        for name in ("scale", "exposure_scale", "misfit_scale"):
-            getattr(self, name).fill_(1)
+        self.scale.fill_(1)
+        self.exposure_scale.fill_(1)
         errors = shots.parameters - shots.left_out
         if shots.n_scenes < 2:
             errors[:, 0] = _UNKNOWN_GAIN
@@ -161,11 +163,11 @@ class Uncertainty(nn.Module):
             self._calibrate(model, shots)
 
     def _variances(self, colors: Tensor, slopes: tuple[Tensor, Tensor], spread: Tensor) -> Tensor:
-        """Return variances (n, 9) of encoded colours (n, 3) with these `_slopes`."""
+        """Return variances (n, 9) of encoded colours (n, 3) with these `parameter_slopes`."""
         everywhere, locally = slopes
         factors = ((everywhere, everywhere), (2 * everywhere, locally), (locally, locally))
         parts = [spread**2 * ((first @ self.covariance) * second).sum(-1) for first, second in factors]
-        parts[0] = parts[0] + self.misfit_scale * look_up(self.misfit, colors.T[None, :, None])[0, :, 0].T
+        parts[0] = parts[0] + look_up(self.misfit, colors.T[None, :, None])[0, :, 0].T
         return self.scale**2 * torch.cat(parts, 1)
 
     def _fit_distance(self, model: FinishedModel, shots: LeftOutShots) -> None:
@@ -173,7 +175,7 @@ class Uncertainty(nn.Module):
         squares = []
         for shot, parameters in enumerate(shots.left_out):
             nodes = model.coordinates(shots.inputs[shot])
-            jacobian = _jacobian(model, nodes, parameters, shots.brightness[shot])
+            jacobian = slopes_at(model, nodes, parameters, shots.brightness[shot])
             expected = ((jacobian @ self.covariance) * jacobian).sum(-1)
             squares.append(((jacobian @ (shots.parameters[shot] - parameters)).square() / (expected + _TINY)).mean())
         logs, y = shots.distances.clamp(min=_TINY).log(), (torch.stack(squares) + _TINY).log() / 2
@@ -189,28 +191,29 @@ class Uncertainty(nn.Module):
         exposures = []
         weights, sums = torch.zeros(_MISFIT_NODES**3), torch.zeros(_MISFIT_NODES**3, 3)
         for shot, parameters in enumerate(shots.parameters):
-            colors = _colors(model, model.coordinates(shots.inputs[shot]), parameters, shots.brightness[shot])
-            errors = _output(model, colors) - shots.targets[shot]
+            colors = encoded_colors(model, model.coordinates(shots.inputs[shot]), parameters, shots.brightness[shot])
+            errors = rendered(model, colors) - shots.targets[shot]
             cells = _cells(colors)
             weights += cells.sum(0)
             sums += cells.T @ (errors / model.slope(colors)).square()
-            exposures.append(_exposure_error(model, colors, shots.targets[shot]))
+            exposures.append(exposure_error(model, colors, shots.targets[shot]))
         mean = sums.sum(0) / weights.sum()
         table = (sums + _MISFIT_PRIOR * mean) / (weights + _MISFIT_PRIOR)[:, None]
         self.misfit.copy_(table.T.reshape(self.misfit.shape))
-        self.exposure_misfit.copy_(torch.stack(exposures).square().mean())
+        self.exposure_misfit.copy_(torch.stack(exposures).square().mean() + _table_error(model, shots))
 
     def _calibrate(self, model: FinishedModel, shots: LeftOutShots) -> None:
         """Set the factors such that intervals cover what they should on left-out scenes."""
         pixels, exposures = [], []
         for shot, (parameters, spread) in enumerate(zip(shots.left_out, self.spread(shots.distances), strict=True)):
             nodes, local = model.coordinates(shots.inputs[shot]), shots.brightness[shot]
-            colors = _colors(model, nodes, parameters, local)
-            variances = self._variances(colors, _slopes(model, nodes, parameters), spread)
+            colors = encoded_colors(model, nodes, parameters, local)
+            variances = self._variances(colors, parameter_slopes(model, nodes, parameters), spread)
+            colors = colors + shots.changes[shot]
             deviations = model.slope(colors) * variance_at(variances, local[:, None], 1).sqrt()
-            pixels.append((_output(model, colors) - shots.targets[shot]) / (deviations + _TINY))
+            pixels.append((rendered(model, colors) - shots.targets[shot]) / (deviations + _TINY))
             known = self.exposure_std(model, shots.thumbnails[shot], shots.maps[shot], parameters, spread)
-            exposures.append(_exposure_error(model, colors, shots.targets[shot]) / (known + _TINY))
+            exposures.append(exposure_error(model, colors, shots.targets[shot]) / (known + _TINY))
         few = ((shots.n_scenes + 2) / (shots.n_scenes - 2)) ** 0.5  # the fewer scenes, the less is known of the errors
         self.scale.copy_(few * _factor(torch.cat(pixels).abs()))
         self.exposure_scale.copy_(few * _factor(torch.stack(exposures).abs()))
@@ -228,43 +231,18 @@ def variance_at(variances: Tensor, brightness: Tensor, axis: int) -> Tensor:
     return (constant + brightness * (slope + brightness * square)).clamp(min=0)
 
 
-def _slopes(model: FinishedModel, nodes: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the slopes of encoded colours by the parameters, and their change with brightness, each (n, 3, K)."""
-    steps = (_GAIN_STEP, -_GAIN_STEP)
-    above, below = (finish(model.base(nodes, parameters[0] + step), parameters[1:]) for step in steps)
-    by_gain, by_gain_locally = (
-        (up - down)[..., None] / (2 * _GAIN_STEP) for up, down in zip(above, below, strict=True)
-    )
-    everywhere, locally = basis(model.base(nodes, parameters[0]))
-    return (
-        torch.cat([by_gain, everywhere, torch.zeros_like(locally)], -1),
-        torch.cat([by_gain_locally, torch.zeros_like(everywhere), locally], -1),
-    )
-
-
-def _jacobian(model: FinishedModel, nodes: Tensor, parameters: Tensor, brightness: Tensor) -> Tensor:
-    """Return the slopes (n, 3, K) of encoded colours in neighbourhoods of some brightness (n,)."""
-    everywhere, locally = _slopes(model, nodes, parameters)
-    return everywhere + brightness[:, None, None] * locally
-
-
-def _colors(model: FinishedModel, nodes: Tensor, parameters: Tensor, brightness: Tensor) -> Tensor:
-    """Return encoded colours (n, 3)."""
-    changed, slope = finish(model.base(nodes, parameters[0]), parameters[1:])
-    return changed + brightness[:, None] * slope
-
-
-def _output(model: FinishedModel, colors: Tensor) -> Tensor:
-    return model.output(colors).clamp(0, 1)
-
-
-def _light(model: FinishedModel, colors: Tensor) -> Tensor:
-    return model.linear(_output(model, colors))
-
-
-def _exposure_error(model: FinishedModel, colors: Tensor, targets: Tensor) -> Tensor:
-    """Return log2 of the ratio of mean linear light of encoded colours to that of their targets."""
-    return ((_light(model, colors).mean() + _TINY) / (model.linear(targets).mean() + _TINY)).log2()
+def _table_error(model: FinishedModel, shots: LeftOutShots) -> Tensor:
+    """Return the mean square of the error of exposures that comes of interpolation in tables, in EV squared."""
+    grid, errors = lattice(shots.table_nodes), []
+    for shot in range(0, len(shots.parameters), max(1, len(shots.parameters) // _TABLE_SHOTS)):
+        parameters, local = shots.parameters[shot], shots.brightness[shot]
+        nodes = model.coordinates(shots.inputs[shot])
+        values = torch.cat(finish(model.base(grid, parameters[0]), parameters[1:]), 1)
+        found = look_up(values.T.reshape(1, 6, *3 * [shots.table_nodes]), nodes.T[None, :, None])[0, :, 0].T
+        exact = light(model, encoded_colors(model, nodes, parameters, local)).mean()
+        ratio = light(model, found[:, :3] + local[:, None] * found[:, 3:]).mean() / exact.clamp(min=_TINY)
+        errors.append(ratio.clamp(min=_TINY).log2())
+    return torch.stack(errors).square().mean()
 
 
 def _cells(colors: Tensor) -> Tensor:
