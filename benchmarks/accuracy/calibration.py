@@ -159,6 +159,7 @@ def calibration(
     no_register: bool,
     **runtime: Any,
 ) -> None:
+    output.mkdir(parents=True, exist_ok=True)
     pair_sets = prepare_pair_sets(cameras, output / "data", n_samples, image_size, register=not no_register)
     found = {}
     for pair_set in pair_sets:
