@@ -1,0 +1,64 @@
+"""A backbone for ispfit: a bilateral grid of affine colour transforms (HDRNet, Gharbi et al. 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import ispfit
+from ispfit.images import Image
+from ispfit_hdrnet.network import HDRNetNetwork
+from ispfit_hdrnet.start import calibrate, fit_start, thumbnails
+
+__all__ = ["HDRNet"]
+
+
+class HDRNet(ispfit.Backbone):
+    """Affine colour transforms in a bilateral grid, predicted from a thumbnail and looked up by place and guide.
+
+    Parameters
+    ----------
+    depth : slices of the grid along the guide, from dark to bright (Gharbi et al.: 8).
+    cells : cells of the grid along either side of the image (Gharbi et al.: 16). The thumbnail has 4 * cells pixels a
+        side.
+    channels : features of the first convolution; later layers have two or four times as many.
+    knots : number of kinks of the guide's curves per colour channel (Gharbi et al.: 16).
+
+    References
+    ----------
+    Gharbi, Chen, Barron, Hasinoff & Durand, "Deep Bilateral Learning for Real-Time Image Enhancement", SIGGRAPH 2017.
+    """
+
+    name = "hdrnet"
+
+    def __init__(self, depth: int = 8, cells: int = 16, channels: int = 16, knots: int = 8) -> None:
+        self.depth = depth
+        self.cells = cells
+        self.channels = channels
+        self.knots = knots
+
+    def build(self) -> ispfit.Network:
+        """Return a new network, which gives back its input until it is initialised or trained.
+
+        Raises
+        ------
+        ispfit.errors.InputError
+            If a parameter is less than 1.
+        """
+        if min(self.depth, self.cells, self.channels, self.knots) < 1:
+            raise ispfit.errors.InputError(
+                "HDRNet: expected depth, cells, channels and knots of at least 1, got "
+                f"depth={self.depth}, cells={self.cells}, channels={self.channels} and knots={self.knots}."
+            )
+        return HDRNetNetwork(self.depth, self.cells, self.channels, self.knots)
+
+    def initialise(self, network: ispfit.Network, pairs: Iterable[tuple[Image, Image]]) -> None:
+        """Fit the power and one transform a slice to colours of the pairs, and scale the layers to their images."""
+        assert isinstance(network, HDRNetNetwork)
+        pairs = pairs if isinstance(pairs, Sequence) else list(pairs)
+        network.start_from(*fit_start(pairs, self.depth))
+        calibrate(network, thumbnails(pairs, network.thumbnail_size))
+
+
+@ispfit.hookimpl
+def ispfit_backbones() -> list[type[ispfit.Backbone]]:
+    return [HDRNet]
