@@ -37,7 +37,7 @@ _ENCODED_STEP = 1e-3  # of the numerical slope of light by the encoded colour
 _UNKNOWN_GAIN = 0.35  # standard deviation of the log gain, half an EV, if there is one scene and none to leave out
 _MAX_POWER = 2.0
 _FARTHEST = 2.0  # times the farthest left-out scene: at greater distances, errors grow no more
-_INTERVALS = ((0.6827, 1.0), (0.95, 1.96))  # shares of errors, and the standard deviations that should hold them
+_INTERVALS = ((0.6827, 1.0, 0.6), (0.95, 1.96, 0.4))  # share of errors, standard deviations to hold it, importance
 _TABLE_SHOTS = 8  # from which the error of interpolation in tables is estimated
 _TINY = 1e-7
 
@@ -83,8 +83,8 @@ class Uncertainty(nn.Module):
     covariance : (K, K), of the errors of the parameters at the mean distance.
     log_distance, farthest, power : (), how errors grow with the distance of a scene.
     misfit : (1, 3, 5, 5, 5), variance of what the parameters leave, by encoded colour.
-    exposure_misfit : (), variance of what the parameters and the interpolation in tables leave of the exposure of a
-        shot, in EV squared.
+    exposure_misfit : (), variance of what the parameters leave of the exposure of a shot, in EV squared.
+    exposure_floor : (), variance that interpolation in tables adds to it.
     scale, exposure_scale : (), factors of the standard deviations of pixels and of exposures.
     """
 
@@ -94,6 +94,7 @@ class Uncertainty(nn.Module):
     power: Tensor
     misfit: Tensor
     exposure_misfit: Tensor
+    exposure_floor: Tensor
     scale: Tensor
     exposure_scale: Tensor
 
@@ -101,7 +102,7 @@ class Uncertainty(nn.Module):
         super().__init__()
         self.register_buffer("covariance", torch.zeros(n_parameters, n_parameters))
         self.register_buffer("misfit", torch.zeros(1, 3, *3 * [_MISFIT_NODES]))
-        for name in ("log_distance", "power", "exposure_misfit"):
+        for name in ("log_distance", "power", "exposure_misfit", "exposure_floor"):
             self.register_buffer(name, torch.zeros(()))
         for name in ("farthest", "scale", "exposure_scale"):
             self.register_buffer(name, torch.ones(()))
@@ -143,12 +144,13 @@ class Uncertainty(nn.Module):
         by_color = (above - below) / (2 * _ENCODED_STEP)
         slope = torch.einsum("nc,nck->k", by_color, jacobian) / (log(2) * light(model, colors).sum() + _TINY)
         variance = spread**2 * (slope @ self.covariance @ slope) + self.exposure_misfit
-        return self.exposure_scale * variance.clamp(min=0).sqrt()
+        return (self.exposure_scale**2 * variance.clamp(min=0) + self.exposure_floor).sqrt()
 
     def fit(self, model: FinishedModel, shots: LeftOutShots) -> None:
         """Measure covariance, growth with distance and misfit, then set the factors."""
         self.scale.fill_(1)
         self.exposure_scale.fill_(1)
+        self.exposure_floor.fill_(0)
         errors = shots.parameters - shots.left_out
         if shots.n_scenes < 2:
             errors[:, 0] = _UNKNOWN_GAIN
@@ -161,6 +163,7 @@ class Uncertainty(nn.Module):
         self._fit_misfit(model, shots)
         if shots.n_scenes > 2:
             self._calibrate(model, shots)
+        self.exposure_floor.copy_(_table_error(model, shots))
 
     def _variances(self, colors: Tensor, slopes: tuple[Tensor, Tensor], spread: Tensor) -> Tensor:
         """Return variances (n, 9) of encoded colours (n, 3) with these `parameter_slopes`."""
@@ -200,7 +203,7 @@ class Uncertainty(nn.Module):
         mean = sums.sum(0) / weights.sum()
         table = (sums + _MISFIT_PRIOR * mean) / (weights + _MISFIT_PRIOR)[:, None]
         self.misfit.copy_(table.T.reshape(self.misfit.shape))
-        self.exposure_misfit.copy_(torch.stack(exposures).square().mean() + _table_error(model, shots))
+        self.exposure_misfit.copy_(torch.stack(exposures).square().mean())
 
     def _calibrate(self, model: FinishedModel, shots: LeftOutShots) -> None:
         """Set the factors such that intervals cover what they should on left-out scenes."""
@@ -214,9 +217,9 @@ class Uncertainty(nn.Module):
             pixels.append((rendered(model, colors) - shots.targets[shot]) / (deviations + _TINY))
             known = self.exposure_std(model, shots.thumbnails[shot], shots.maps[shot], parameters, spread)
             exposures.append(exposure_error(model, colors, shots.targets[shot]) / (known + _TINY))
-        few = ((shots.n_scenes + 2) / (shots.n_scenes - 2)) ** 0.5  # the fewer scenes, the less is known of the errors
+        few = ((shots.n_scenes + 1) / (shots.n_scenes - 1)) ** 0.5  # the fewer scenes, the less is known of the errors
         self.scale.copy_(few * _factor(torch.cat(pixels).abs()))
-        self.exposure_scale.copy_(few * _factor(torch.stack(exposures).abs()))
+        self.exposure_scale.copy_(few**2 * _factor(torch.stack(exposures).abs()))  # one error per shot tells less
 
 
 def variance_at(variances: Tensor, brightness: Tensor, axis: int) -> Tensor:
@@ -255,5 +258,8 @@ def _cells(colors: Tensor) -> Tensor:
 def _factor(relative: Tensor) -> Tensor:
     """Return the factor of standard deviations that makes the intervals cover, on the average, the right shares."""
     ordered = relative.flatten().sort().values
-    factors = [ordered[int(share * (len(ordered) - 1))] / width + _TINY for share, width in _INTERVALS]
-    return torch.stack(factors).log().mean().exp()
+    logs = [
+        importance * (ordered[int(share * (len(ordered) - 1))] / width + _TINY).log()
+        for share, width, importance in _INTERVALS
+    ]
+    return torch.stack(logs).sum().exp()
