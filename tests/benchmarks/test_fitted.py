@@ -25,7 +25,7 @@ def speed_on_path() -> Iterator[None]:
     """Let the scripts import each other, as they do when they run, and train residuals briefly."""
     sys.path.insert(0, str(SPEED))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(residual, "_STEPS", 10)
+        patch.setattr(residual, "_STEPS", 20)
         yield
     sys.path.remove(str(SPEED))
 

@@ -218,6 +218,7 @@ class _Layers(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(N_FOLDS, n_inputs, n_outputs))
         self.bias = nn.Parameter(torch.zeros(N_FOLDS, 1, n_outputs))
+        self.initialise()
 
     def initialise(self) -> None:
         """Draw weights as `torch.nn.Linear` does."""
