@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ispfit.errors import InputError
+from ispfit.images import check_floats
 
 __all__ = [
     "ADOBE_RGB_TO_SRGB",
@@ -78,12 +79,18 @@ def rgb_to_lrg(rgb: Array, axis: int = -1) -> Array:
     -------
     Channels L, r, g along `axis`: L in the range of `rgb`, r and g in [0, 1].
 
+    Raises
+    ------
+    InputError
+        If `rgb` has not 3 channels along `axis`, or holds integers, such as 8-bit codes.
+
     Examples
     --------
     >>> import numpy as np
     >>> rgb_to_lrg(np.array([0.0, 0.0, 0.0])).round(3).tolist()
     [0.0, 0.333, 0.333]
     """
+    check_floats(rgb.dtype, "rgb")
     red, green, blue = _channels(rgb, axis)
     total = red + green + blue
     scale = 1 / (total + EPSILON)
@@ -101,7 +108,13 @@ def lrg_to_rgb(lrg: Array, axis: int = -1) -> Array:
     Returns
     -------
     RGB along `axis`, linear or encoded as the input of `rgb_to_lrg` was.
+
+    Raises
+    ------
+    InputError
+        As in `rgb_to_lrg`.
     """
+    check_floats(lrg.dtype, "lrg")
     lightness, r, g = _channels(lrg, axis)
     total = 3 * lightness + EPSILON
     return _stack([r * total - EPSILON / 3, g * total - EPSILON / 3, (1 - r - g) * total - EPSILON / 3], axis)
@@ -113,7 +126,13 @@ def srgb_to_linear(encoded: Array) -> Array:
     Parameters
     ----------
     encoded : array or tensor of any shape, encoded (non-linear) values.
+
+    Raises
+    ------
+    InputError
+        If `encoded` holds integers, such as 8-bit codes.
     """
+    check_floats(encoded.dtype, "encoded")
     xp = _namespace(encoded)
     # The power sees only values of its own branch, so that a tensor's gradient stays finite at 0.
     bright = xp.where(encoded > 0.04045, encoded, xp.ones_like(encoded))
@@ -126,7 +145,13 @@ def linear_to_srgb(linear: Array) -> Array:
     Parameters
     ----------
     linear : array or tensor of any shape, linear values.
+
+    Raises
+    ------
+    InputError
+        If `linear` holds integers, such as 16-bit codes.
     """
+    check_floats(linear.dtype, "linear")
     xp = _namespace(linear)
     bright = xp.where(linear > 0.0031308, linear, xp.ones_like(linear))
     return xp.where(linear > 0.0031308, 1.055 * bright ** (1 / 2.4) - 0.055, 12.92 * linear)

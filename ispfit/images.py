@@ -22,6 +22,7 @@ __all__ = [
     "ImagePairs",
     "ImageSource",
     "Shot",
+    "check_floats",
     "check_image",
     "check_images",
     "codes_of",
@@ -147,6 +148,16 @@ def codes_of(image: ImageLike) -> npt.NDArray[Any] | None:
 ImageLike: TypeAlias = npt.NDArray[Any] | ImageSource | str | PathLike[str]
 
 
+def check_floats(dtype: Any, where: str) -> None:
+    """Raise an `InputError` that starts with `where` if a dtype, of NumPy or torch, is not one of floats."""
+    name = getattr(dtype, "name", str(dtype).removeprefix("torch."))
+    if not name.startswith(("float", "bfloat")):
+        hint = (
+            "divide 8-bit codes by 255 and 16-bit codes by 65535" if name.startswith(("uint", "int")) else "convert it"
+        )
+        raise InputError(f"{where}: expected floats in [0, 1], got dtype {name}; {hint}.")
+
+
 def check_image(image: npt.NDArray[Any], where: str) -> Image:
     """Return `image` as a float32 `Image`, or raise an `InputError` that starts with `where`.
 
@@ -157,9 +168,7 @@ def check_image(image: npt.NDArray[Any], where: str) -> Image:
     """
     if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise InputError(f"{where}: expected an image of shape (H, W, 3), got {image.shape}.")
-    if not np.issubdtype(image.dtype, np.floating):
-        hint = "divide 8-bit codes by 255 and 16-bit codes by 65535" if image.dtype.kind in "ui" else "convert it"
-        raise InputError(f"{where}: expected floats in [0, 1], got dtype {image.dtype}; {hint}.")
+    check_floats(image.dtype, where)
     low, high = float(image.min()), float(image.max())
     if not (np.isfinite(low) and np.isfinite(high)):
         raise InputError(f"{where}: contains NaN or infinite values; mask or replace them first.")
@@ -227,7 +236,8 @@ def check_images(images: Any, name: str, read: Callable[[Path], Image]) -> Image
 
     Parameters
     ----------
-    images : sequence of float arrays H x W x 3 in [0, 1], paths and `ImageSource` objects, or one 4-D array.
+    images : sequence of float arrays H x W x 3 in [0, 1], paths and `ImageSource` objects, or one 4-D array. A pandas
+        Series is taken in its order, whatever its index.
     name : name of the sequence in messages, ``"X"`` or ``"Y"``.
     read : reads a path.
 
@@ -245,6 +255,12 @@ def check_images(images: Any, name: str, read: Callable[[Path], Image]) -> Image
             f"{name}: expected a sequence of images, got one array of shape {images.shape}; "
             f"for one image pass [{name}]."
         )
+    if hasattr(images, "columns"):
+        raise InputError(
+            f"{name}: expected a sequence of images, got a {type(images).__name__}; pass one column of it."
+        )
+    if hasattr(images, "iloc"):
+        images = list(images)
     if not (hasattr(images, "__len__") and hasattr(images, "__getitem__")):
         raise InputError(f"{name}: expected a sequence of images, got {type(images).__name__}.")
     if len(images) == 0:

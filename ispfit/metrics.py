@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ispfit.errors import InputError
+from ispfit.images import check_floats, check_image
 
 __all__ = [
     "PSNR_CAP",
@@ -40,7 +41,7 @@ def psnr(truth: npt.ArrayLike, estimate: npt.ArrayLike) -> float:
 
     Parameters
     ----------
-    truth, estimate : arrays of the same shape, such as H x W x 3, in [0, 1].
+    truth, estimate : float arrays of the same shape H x W x 3, or any other with 3 channels at the end, in [0, 1].
 
     Returns
     -------
@@ -49,7 +50,8 @@ def psnr(truth: npt.ArrayLike, estimate: npt.ArrayLike) -> float:
     Raises
     ------
     InputError
-        If the shapes differ or the arrays are empty.
+        If shapes differ, arrays are empty, their last axis does not hold 3 channels, or they hold integers, such
+        as 8-bit codes.
 
     Examples
     --------
@@ -60,7 +62,8 @@ def psnr(truth: npt.ArrayLike, estimate: npt.ArrayLike) -> float:
     >>> psnr(image, image)
     100.0
     """
-    first, second = _same_shape(truth, estimate)
+    first, second = _floats(truth, "truth"), _floats(estimate, "estimate")
+    _check_shapes(first, second)
     return psnr_from_mse(float(np.mean(np.square(first - second))))
 
 
@@ -76,16 +79,17 @@ def ssim(truth: npt.ArrayLike, estimate: npt.ArrayLike) -> float:
 
     Parameters
     ----------
-    truth, estimate : images H x W x 3 in [0, 1], at least 11 x 11 pixels.
+    truth, estimate : float images H x W x 3 in [0, 1], at least 11 x 11 pixels.
 
     Raises
     ------
     InputError
-        If the shapes differ or an image is smaller than 11 x 11 pixels.
+        If the shapes differ, an image is smaller than 11 x 11 pixels, or is none that `ispfit.ISPModel` takes: it is
+        grey, or holds integers or values outside [0, 1].
     """
     from skimage.metrics import structural_similarity
 
-    first, second = _same_shape(truth, estimate)
+    first, second = _images(truth, estimate)
     if min(first.shape[:2]) < 11:
         raise InputError(f"ssim: expected images of at least 11 x 11 pixels, got {first.shape[:2]}; use psnr.")
     return float(
@@ -108,16 +112,16 @@ def ciede2000(truth: npt.ArrayLike, estimate: npt.ArrayLike) -> float:
 
     Parameters
     ----------
-    truth, estimate : sRGB-encoded images H x W x 3 in [0, 1].
+    truth, estimate : sRGB-encoded float images H x W x 3 in [0, 1].
 
     Raises
     ------
     InputError
-        If the shapes differ.
+        If the shapes differ, or an image is none that `ispfit.ISPModel` takes, as in `ssim`.
     """
     from skimage.color import deltaE_ciede2000, rgb2lab
 
-    first, second = _same_shape(truth, estimate)
+    first, second = _images(truth, estimate)
     return float(np.mean(deltaE_ciede2000(rgb2lab(first), rgb2lab(second))))
 
 
@@ -149,10 +153,24 @@ def psnr_summary(values: Iterable[float]) -> PSNRSummary:
     return PSNRSummary(float(array.mean()), float(np.median(array)), float(array.min()), float(array.max()))
 
 
-def _same_shape(truth: npt.ArrayLike, estimate: npt.ArrayLike) -> tuple[Array, Array]:
-    first, second = np.asarray(truth, np.float64), np.asarray(estimate, np.float64)
+def _images(truth: npt.ArrayLike, estimate: npt.ArrayLike) -> tuple[Array, Array]:
+    first, second = np.asarray(truth), np.asarray(estimate)
+    _check_shapes(first, second)
+    check_image(first, "truth")
+    check_image(second, "estimate")
+    return first.astype(np.float64), second.astype(np.float64)
+
+
+def _floats(values: npt.ArrayLike, where: str) -> Array:
+    array = np.asarray(values)
+    if array.ndim < 2 or array.shape[-1] != 3:
+        raise InputError(f"{where}: expected an image of shape (H, W, 3), got {array.shape}.")
+    check_floats(array.dtype, where)
+    return array.astype(np.float64)
+
+
+def _check_shapes(first: Array, second: Array) -> None:
     if first.shape != second.shape:
         raise InputError(f"expected two images of the same shape, got {first.shape} and {second.shape}.")
     if first.size == 0:
         raise InputError(f"expected images with pixels, got two of shape {first.shape}.")
-    return first, second

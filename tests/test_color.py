@@ -119,6 +119,24 @@ def test_an_array_without_three_channels_is_refused(shape: tuple[int, ...]) -> N
         rgb_to_lrg(np.ones(shape))
 
 
+@pytest.mark.parametrize("function", [rgb_to_lrg, lrg_to_rgb, srgb_to_linear, linear_to_srgb])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int64"])
+def test_codes_are_refused(function: Any, dtype: str) -> None:
+    codes = np.full((2, 2, 3), 200).astype(dtype)
+    for pixels in (codes, torch.from_numpy(codes)):
+        with pytest.raises(InputError) as caught:
+            function(pixels)
+        assert str(caught.value).endswith(
+            f": expected floats in [0, 1], got dtype {dtype}; divide 8-bit codes by 255 and 16-bit codes by 65535."
+        )
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_floats_of_any_precision_have_a_chromaticity(dtype: torch.dtype) -> None:
+    found = rgb_to_lrg(torch.tensor([0.5, 0.25, 0.25], dtype=dtype))
+    torch.testing.assert_close(found, torch.tensor([1 / 3, 0.5, 0.25], dtype=dtype), atol=4e-3, rtol=0)
+
+
 def to_xyz(red: tuple[float, float], green: tuple[float, float], blue: tuple[float, float]) -> Any:
     """Matrix from linear RGB of these primaries (x, y) and white D65 to CIE XYZ."""
     corners, white = (

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio
 
 from ispfit.errors import InputError
+from ispfit.images import check_image
 from ispfit.metrics import PSNR_CAP, PSNRSummary, ciede2000, psnr, psnr_from_mse, psnr_summary, ssim
 
 
@@ -93,3 +94,41 @@ def test_images_of_two_shapes_are_refused(metric: Any) -> None:
 def test_images_without_pixels_are_refused(metric: Any) -> None:
     with pytest.raises(InputError, match=r"expected images with pixels, got two of shape \(0, 4, 3\)"):
         metric(np.zeros((0, 4, 3)), np.zeros((0, 4, 3)))
+
+
+CODES = "expected floats in [0, 1], got dtype uint8; divide 8-bit codes by 255 and 16-bit codes by 65535."
+
+
+@pytest.mark.parametrize("metric", [psnr, ssim, ciede2000])
+@pytest.mark.parametrize("name", ["truth", "estimate"])
+def test_codes_are_refused_in_the_words_of_the_model(metric: Any, name: str, image: Any) -> None:
+    codes = (image * 255).astype(np.uint8)
+    with pytest.raises(InputError) as caught:
+        metric(*((codes, image) if name == "truth" else (image, codes)))
+    assert str(caught.value) == f"{name}: {CODES}"
+    with pytest.raises(InputError) as of_model:
+        check_image(codes, name)
+    assert str(of_model.value) == str(caught.value)
+
+
+@pytest.mark.parametrize("metric", [psnr, ssim, ciede2000])
+def test_grey_images_are_refused_in_the_words_of_the_model(metric: Any, image: Any) -> None:
+    with pytest.raises(InputError, match=r"^truth: expected an image of shape \(H, W, 3\), got \(16, 20\)\.$"):
+        metric(image[..., 0], image[..., 0])
+
+
+@pytest.mark.parametrize("metric", [ssim, ciede2000])
+def test_floats_of_another_range_are_refused(metric: Any, image: Any) -> None:
+    with pytest.raises(InputError, match=r"^estimate: expected values in \[0, 1\], got \[.*\]; scale it so that 1 is"):
+        metric(image, 255 * image)
+
+
+def test_the_metrics_of_8_bit_images_are_those_of_their_values(image: Any) -> None:
+    codes = np.round(255 * image)
+    noisy = np.clip(codes + np.random.default_rng(1).integers(-9, 10, codes.shape), 0, 255)
+    expected = peak_signal_noise_ratio(codes.astype(np.uint8), noisy.astype(np.uint8))
+    assert psnr(codes / 255, noisy / 255) == pytest.approx(expected)
+
+
+def test_the_psnr_of_a_list_of_colours_is_that_of_the_image(image: Any) -> None:
+    assert psnr(image.reshape(-1, 3), 0.9 * image.reshape(-1, 3)) == psnr(image, 0.9 * image)

@@ -47,7 +47,7 @@ from ispfit.images import Image
 from ispfit.metrics import psnr
 from ispfit.runtime import resolve_runtime
 
-REFERENCE = "+ local lift (photofinish)"
+REFERENCE, WITHOUT_RESIDUAL = "photofinish", "+ local lift"
 
 
 class GainOnly(SceneRegression):
@@ -65,10 +65,10 @@ def no_neighbourhood(small: Tensor) -> Tensor:
 
 
 class Reduced(Photofinish):
-    """`Photofinish` without its "lift", or without all "coefficients" of a shot."""
+    """`Photofinish` without its residual and its "lift", or without all "coefficients" of a shot."""
 
     def __init__(self, without: str = "lift", control_points: int = 300, max_shots: int = 400) -> None:
-        super().__init__(control_points, max_shots)
+        super().__init__(control_points, max_shots, residual=False)
         self.without = without
 
     def build(self) -> Network:
@@ -83,17 +83,22 @@ class Reduced(Photofinish):
 
 
 def variants() -> dict[str, Backbone]:
-    """Return the rows that are models, each with one more part than the row before."""
+    """Return the rows that are models, each with one more part than the row before, except the last.
+
+    `photofinish` itself uses the residual network only where it helps in scenes that were held out.
+    """
     return {
         "one map of colours (parametric)": Parametric(),
         "+ gain": Reduced("coefficients"),
         "+ tone, saturation, tint": Reduced("lift"),
+        WITHOUT_RESIDUAL: Photofinish(residual=False),
+        "+ residual network": Photofinish(residual=True),
         REFERENCE: Photofinish(),
     }
 
 
 def oracle_results(planned: Run, result: RunResult, folder: Path) -> list[RunResult]:
-    """Return the results of all oracles on the test shots of a run of `photofinish`."""
+    """Return the results of all oracles on the test shots of a run of `photofinish` without its residual."""
     fit, test = planned.pair_set.load(draw=planned.seed)
     network, runtime = planned.fit(fit, folder).networks_["forward"], resolve_runtime("cpu", "fp32")
     pairs = [(Image(raw), Image(srgb)) for raw, srgb in zip(*test, strict=True)]
@@ -129,7 +134,7 @@ def photofinish_parts(
     runs = plan_runs(pair_sets, variants(), Budget(parameters, seconds), n_seeds=n_seeds, device=device)
     results, failures = run_all(runs, output / "runs", n_jobs=jobs)
     for planned in runs:
-        if planned.label == REFERENCE and (result := planned.result(output / "runs")):
+        if planned.label == WITHOUT_RESIDUAL and (result := planned.result(output / "runs")):
             results += oracle_results(planned, result, output / "runs")
     comparison = Comparison(results, REFERENCE)
     (output / "parts.md").write_text(markdown(comparison), encoding="utf-8")

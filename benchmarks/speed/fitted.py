@@ -56,7 +56,7 @@ def network_to_time(model: ISPModel) -> Network:
         unfitted = backbone.build().state_dict()
     is_fitted = model.records_["forward"].steps > 0
     if network.has_closed_form:
-        is_fitted = any(not torch.equal(value, unfitted[name]) for name, value in network.state_dict().items())
+        is_fitted = any(not torch.equal(value, unfitted[name]) for name, value in network.named_buffers())
     if not is_fitted:
         raise ValueError(
             f"{backbone.name}: expected a fitted network to time, got one as its backbone builds it; fit it first."

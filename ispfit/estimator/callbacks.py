@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import copy, deepcopy
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar, cast
 
+import sklearn.callback
 from sklearn.callback import CallbackSupportMixin
 from torch import Tensor
 
@@ -19,7 +20,11 @@ from ispfit.estimator.fitted import FittedNetworks
 from ispfit.images import ImageList
 from ispfit.training import TrainingRecord
 
-__all__ = ["DirectionTask", "Task"]
+__all__ = ["DirectionTask", "Task", "with_callbacks"]
+
+_Fit = TypeVar("_Fit", bound=Callable[..., Any])
+
+with_callbacks = cast(Callable[[_Fit], _Fit], sklearn.callback.with_callbacks)  # which has no types of its own
 
 
 class Task:

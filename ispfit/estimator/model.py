@@ -6,14 +6,15 @@ from copy import copy, deepcopy
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
-from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.callback import CallbackSupportMixin
 
 from ispfit.backbone import Backbone, Network
-from ispfit.estimator.callbacks import DirectionTask, Task
+from ispfit.errors import PluginError, UnknownBackboneError
+from ispfit.estimator.callbacks import DirectionTask, Task, with_callbacks
 from ispfit.estimator.fitted import FittedNetworks
 from ispfit.estimator.inputs import check_pairs, check_validation, in_direction
 from ispfit.estimator.parameters import (
@@ -135,7 +136,7 @@ class ISPModel(CallbackSupportMixin, FittedNetworks, BaseEstimator):
         *,
         validation: tuple[Any, Any] | None = None,
         checkpoint: str | PathLike[str] | None = None,
-    ) -> ISPModel:
+    ) -> Self:
         """Fit the model to pairs of a camera.
 
         Parameters
@@ -220,7 +221,7 @@ class ISPModel(CallbackSupportMixin, FittedNetworks, BaseEstimator):
         write_model(path, ModelFile(self.backbone_, trained, self.records_, parameters, self.camera_))
 
     @classmethod
-    def load(cls, path: str | PathLike[str], *, device: str = "auto") -> ISPModel:
+    def load(cls, path: str | PathLike[str], *, device: str = "auto") -> Self:
         """Read a model that `save` wrote, on any device; nothing is unpickled.
 
         Raises
@@ -235,15 +236,27 @@ class ISPModel(CallbackSupportMixin, FittedNetworks, BaseEstimator):
         return model.set_fitted(clone(file.backbone), file.networks, file.records, file.camera)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters; with `deep` also those of the backbone, even if it is a name."""
+        """Return the parameters; with `deep` also those of the backbone, even if it is the name of an installed one.
+
+        An unknown name has no parameters here: `fit` raises the error.
+        """
         parameters: dict[str, Any] = super().get_params(deep=deep)
         if deep and isinstance(self.backbone, str):
-            nested = get_backbone(self.backbone)().get_params(deep=True)
+            try:
+                nested = get_backbone(self.backbone)().get_params(deep=True)
+            except (PluginError, UnknownBackboneError):
+                return parameters
             parameters |= {f"backbone__{name}": value for name, value in nested.items()}
         return parameters
 
-    def set_params(self, **parameters: Any) -> ISPModel:
-        """Set parameters; ``backbone__bins`` and the like replace a backbone's name by an object."""
+    def set_params(self, **parameters: Any) -> Self:
+        """Set parameters; ``backbone__bins`` and the like replace a backbone's name by an object.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter; `UnknownBackboneError` if the backbone of ``backbone__bins`` is missing.
+        """
         if "backbone" in parameters:
             self.backbone = parameters.pop("backbone")
         if isinstance(self.backbone, str) and any(name.startswith("backbone__") for name in parameters):
@@ -258,6 +271,7 @@ class ISPModel(CallbackSupportMixin, FittedNetworks, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         tags.input_tags.two_d_array = False
+        tags.transformer_tags.preserves_dtype = []  # images are float32, whatever comes in
         return tags
 
     def _plan(self) -> TrainingPlan:

@@ -141,7 +141,8 @@ def test_the_parts_of_photofinish_have_one_table(pair_set: PairSet, tmp_path: Pa
     names = [line.split(" | ")[0] for line in done.stdout.splitlines()[2:] if line]
     assert names == [
         *("| one map of colours (parametric)", "| + gain", "| + tone, saturation, tint"),
-        *("| + local lift (photofinish)", "| gain known", "| all parameters known", "| table fitted to the shot"),
+        *("| + local lift", "| + residual network", "| photofinish"),
+        *("| gain known", "| all parameters known", "| table fitted to the shot"),
     ]
     assert "| gain known |" in (tmp_path / "parts.md").read_text()
 
