@@ -3,8 +3,9 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+LOWEST := .venv-lowest
 
-.PHONY: demo test test-slow bench bench-gpu check format clean
+.PHONY: demo test test-slow test-lowest bench bench-gpu check format clean
 
 demo: $(READY)
 	$(BIN)/ispfit demo -o demo
@@ -13,8 +14,12 @@ demo: $(READY)
 test: check
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --hypothesis-profile=ci -n auto --dist worksteal --durations=10
 
-test-slow: check
+test-slow: check test-lowest
 	$(BIN)/python -m pytest -m "slow or not slow" --timeout 3600
+
+# With the lowest versions that pyproject.toml allows; fuzzed files count decoders' verdicts, which differ by version.
+test-lowest: $(LOWEST)/ready
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -n auto --ignore tests/io/test_fuzz.py tests/io tests/pairs tests/estimator
 
 check: $(READY)
 	$(BIN)/ruff check
@@ -47,5 +52,12 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $(READY)
 
+$(LOWEST)/ready: pyproject.toml constraints.txt .ci/lowest_versions.py
+	$(PYTHON) -m venv $(LOWEST)
+	$(PYTHON) .ci/lowest_versions.py > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/python -m pip install --quiet --constraint $(LOWEST)/constraints.txt torch
+	$(LOWEST)/bin/python -m pip install --quiet --constraint $(LOWEST)/constraints.txt --editable ".[dev]"
+	touch $(LOWEST)/ready
+
 clean:
-	rm -rf $(VENV) demo build dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(LOWEST) demo build dist .mypy_cache .pytest_cache .ruff_cache

@@ -1,6 +1,6 @@
-"""Print the lowest version of each package that pyproject.toml allows, as constraints for pip: `make test-lowest`.
+"""Print constraints for pip: constraints.txt with the lowest versions that pyproject.toml allows (`make test-lowest`).
 
-Only what users install is held down: the dependencies and the extras, without the tools of developers.
+The packages that users install are lowered, dependencies and extras, but not the tools of developers.
 """
 
 from __future__ import annotations
@@ -9,18 +9,44 @@ import re
 import tomllib
 from pathlib import Path
 
+ROOT = Path(__file__).parents[1]
 
-def lowest_versions(pyproject: str) -> list[str]:
-    """Return ``name==version`` for each ``name>=version`` of a pyproject.toml, the highest of each name."""
+
+def lowest_versions(pyproject: str) -> dict[str, str]:
+    """Return the lowest version of each package that satisfies all requirements ``name>=version`` of a pyproject.toml.
+
+    Raises
+    ------
+    ValueError
+        If a requirement has another form.
+    """
     project = tomllib.loads(pyproject)["project"]
-    extras = project["optional-dependencies"]
+    extras = project.get("optional-dependencies", {})
     requirements = [*project["dependencies"], *(each for name in extras if name != "dev" for each in extras[name])]
     lowest: dict[str, str] = {}
     for requirement in requirements:
-        name, version = re.fullmatch(r"([\w-]+)>=([\d.]+)", requirement).groups()
-        lowest[name] = max(lowest.get(name, version), version, key=lambda text: [int(part) for part in text.split(".")])
-    return [f"{name}=={version}" for name, version in sorted(lowest.items())]
+        match = re.fullmatch(r"([\w-]+)>=([\d.]+)", requirement)
+        if match is None:
+            raise ValueError(f"pyproject.toml: expected a requirement 'name>=version', got {requirement!r}.")
+        name, version = match[1], match[2]
+        lowest[name] = max(lowest.get(name, version), version, key=_numbers)
+    return lowest
+
+
+def lowered(constraints: str, lowest: dict[str, str]) -> str:
+    """Return constraints ``name==version`` with the lowest versions in place of their own."""
+    kept = [line for line in constraints.splitlines() if _key(line.partition("==")[0]) not in map(_key, lowest)]
+    return "\n".join([*kept, *(f"{name}=={version}" for name, version in lowest.items())])
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in version.split(".")]
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 if __name__ == "__main__":
-    print("\n".join(lowest_versions((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))))
+    versions = lowest_versions((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    print(lowered((ROOT / "constraints.txt").read_text(encoding="utf-8"), versions))

@@ -42,8 +42,19 @@ def test_the_readme_is_finished() -> None:
 
 
 def test_every_file_that_the_readme_names_exists() -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / "README.md").read_text(encoding="utf-8")):
+    """By address: a package index shows the README without its neighbours."""
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    links = dict(re.findall(r"^\[(.+)\]: (\S+)$", page, re.MULTILINE))
+    home = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Homepage"]
+    for address in links.values():
+        kind, target = re.fullmatch(rf"{home}/(blob|tree|raw)/main/([^#]+)(?:#.*)?", address).groups()  # type: ignore[union-attr]
         assert (ROOT / target).exists(), target
+        assert (kind == "tree") == (ROOT / target).is_dir()
+    prose = re.sub(r"^```.*?^```|`[^`\n]+`(?!\])", "", page, flags=re.DOTALL | re.MULTILINE)
+    assert re.findall(r"\]\((?!https://)[^)]*\)", prose) == []
+    used = {last or first for first, last in re.findall(r"(?<!\^)\[([^\]\[]+)\](?:\[([^\]]+)\])?(?!:)", prose)}
+    assert set(links) <= used
+    assert {name for name in used if "/" in name or name == "plugins"} <= set(links)
 
 
 def test_the_readme_s_backbone_keeps_the_contract() -> None:
@@ -108,7 +119,9 @@ def test_every_backbone_has_its_page_and_its_row_in_the_readme(name: str) -> Non
     for parameter, value in get_backbone(name)().settings().items():
         shown = list(value) if isinstance(value, tuple) else value
         assert f"`{parameter}={shown}`" in page, f"{parameter}={shown}"
-    assert f"| [`{name}`](docs/backbones/{name}.md) |" in (ROOT / "README.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"| [`{name}`] |" in readme
+    assert re.search(rf"^\[`{name}`\]: https://\S+/docs/backbones/{name}\.md$", readme, re.MULTILINE)
 
 
 def test_contributing_shows_the_floors_that_are_enforced() -> None:
