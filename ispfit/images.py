@@ -151,10 +151,8 @@ ImageLike: TypeAlias = npt.NDArray[Any] | ImageSource | str | PathLike[str]
 def check_floats(dtype: Any, where: str) -> None:
     """Raise an `InputError` that starts with `where` if a dtype, of NumPy or torch, is not one of floats."""
     name = getattr(dtype, "name", str(dtype).removeprefix("torch."))
-    if not name.startswith(("float", "bfloat")):
-        hint = (
-            "divide 8-bit codes by 255 and 16-bit codes by 65535" if name.startswith(("uint", "int")) else "convert it"
-        )
+    if "float" not in name:
+        hint = "divide 8-bit codes by 255 and 16-bit codes by 65535" if "int" in name else "convert it"
         raise InputError(f"{where}: expected floats in [0, 1], got dtype {name}; {hint}.")
 
 
@@ -255,14 +253,11 @@ def check_images(images: Any, name: str, read: Callable[[Path], Image]) -> Image
             f"{name}: expected a sequence of images, got one array of shape {images.shape}; "
             f"for one image pass [{name}]."
         )
-    if hasattr(images, "columns"):
-        raise InputError(
-            f"{name}: expected a sequence of images, got a {type(images).__name__}; pass one column of it."
-        )
+    if hasattr(images, "columns") or not (hasattr(images, "__len__") and hasattr(images, "__getitem__")):
+        hint = "; pass one column of it" if hasattr(images, "columns") else ""
+        raise InputError(f"{name}: expected a sequence of images, got {type(images).__name__}{hint}.")
     if hasattr(images, "iloc"):
         images = list(images)
-    if not (hasattr(images, "__len__") and hasattr(images, "__getitem__")):
-        raise InputError(f"{name}: expected a sequence of images, got {type(images).__name__}.")
     if len(images) == 0:
         raise InputError(f"{name}: expected at least one image, got an empty sequence.")
     problems = [problem for index, image in enumerate(images) for problem in _problems(image, f"{name}[{index}]")]
