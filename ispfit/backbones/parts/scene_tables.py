@@ -231,7 +231,18 @@ class Direction(nn.Module):
 
 def _local(scene: Scene, window: Window) -> Tensor:
     """Return the brightness (N, 1, h, w) of the neighbourhood of each pixel."""
-    return _at(scene["brightness"], 2 * window.grid().flip(1).permute(0, 2, 3, 1) - 1)
+    maps = scene["brightness"]
+    rows = _weights(window.top, window.height, window.image_height, maps.shape[2])
+    columns = _weights(window.left, window.width, window.image_width, maps.shape[3])
+    return rows[:, None] @ maps @ columns[:, None].mT
+
+
+def _weights(start: Tensor, length: int, image_length: Tensor, n_cells: int) -> Tensor:
+    """Return the weights (N, length, cells) of bilinear interpolation along one axis; see `_at`."""
+    pixels = start[:, None] + torch.arange(length, device=start.device)
+    places = ((pixels + 0.5) / image_length[:, None] * n_cells - 0.5).clamp(0, n_cells - 1)
+    distance = places[..., None] - torch.arange(n_cells, device=start.device)
+    return (1 - distance.abs()).clamp(min=0)
 
 
 def _at(brightness: Tensor, places: Tensor) -> Tensor:

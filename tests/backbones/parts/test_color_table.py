@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import grid_sample
 
 from ispfit.backbones.parts.color_table import lattice, look_up, prefilter
 
@@ -27,8 +28,17 @@ def test_channels_are_not_mixed_up() -> None:
 
 def test_beyond_the_table_the_nearest_value_is_taken() -> None:
     table = table_of(3, lambda nodes: nodes)
-    assert look_up(table, torch.full((1, 3, 1, 1), 7.0)).flatten().tolist() == [1, 1, 1]
+    assert look_up(table, torch.full((1, 3, 1, 1), 7.0)).flatten().tolist() == pytest.approx([1, 1, 1], abs=1e-6)
     assert look_up(table, torch.full((1, 3, 1, 1), -7.0)).flatten().tolist() == [0, 0, 0]
+
+
+def test_it_agrees_with_the_interpolation_of_volumes_up_to_the_corners() -> None:
+    table = torch.rand(1, 6, 33, 33, 33)
+    corners = torch.cartesian_prod(*3 * [torch.tensor([0, 1 - 1e-6, 1])]).T.view(1, 3, 1, -1)
+    colors = torch.cat([corners, torch.rand(1, 3, 1, 5000)], 3)
+    places = (2 * colors - 1).permute(0, 2, 3, 1)[:, None]
+    expected = grid_sample(table, places, padding_mode="border", align_corners=True)[:, :, 0]
+    torch.testing.assert_close(look_up(table, colors), expected, atol=1e-4, rtol=0)  # neighbours differ by up to 1
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 3])
