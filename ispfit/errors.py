@@ -8,6 +8,7 @@ do.
 from __future__ import annotations
 
 import os
+import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,9 +34,13 @@ __all__ = [
     "debugging",
     "decoding",
     "explain",
+    "printable",
 ]
 
 _PARTS_SHOWN = 3  # of the path of a source file
+
+# C0 and C1 controls but tab and line feed; marks that turn the direction of writing; lone surrogates
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class IspfitError(Exception):
@@ -127,6 +132,26 @@ def decoding(path: str | os.PathLike[str], failure: str = "cannot be read", hint
         raise
     except Exception as error:
         raise FileError(f"{path}: {failure}: {explain(error)}. {hint}".rstrip()) from error
+
+
+def printable(text: str) -> str:
+    r"""Return text that is safe on a terminal: control characters and what is not Unicode are written as escapes.
+
+    Line feeds and tabs stay.
+
+    Examples
+    --------
+    >>> printable("\x1b[31mred\udcff.dng")
+    '\\x1b[31mred\\xff.dng'
+    """
+    return _UNPRINTABLE.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file name that is not UTF-8, as Python decodes it
+        code -= 0xDC00
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def explain(error: BaseException) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from ispfit.cli.common import STOPPED, UNUSABLE
+from ispfit.cli.terminal import standard_streams
 
 __all__ = ["main", "run"]
 
@@ -72,11 +73,18 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(command: click.Command, arguments: list[str] | None = None) -> None:
     """Run a command and exit with its exit code; `ispfit --help` lists the codes."""
+    with standard_streams():
+        _run(command, arguments)
+
+
+def _run(command: click.Command, arguments: list[str] | None) -> None:
     from ispfit.errors import IspfitError, debugging
 
     before, debug = signal.signal(signal.SIGTERM, _stop), os.environ.get("ISPFIT_DEBUG", "")
     try:
-        sys.exit(command.main(arguments, standalone_mode=False) or 0)
+        code = command.main(arguments, standalone_mode=False) or 0
+        sys.stdout.flush()
+        sys.exit(code)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.ClickException as error:

@@ -10,15 +10,14 @@ from textwrap import shorten
 from typing import Any
 
 import numpy as np
-import safetensors
-import safetensors.torch
-from torch import Tensor
 
 from ispfit._version import __version__
 from ispfit.backbone import Backbone, Network
-from ispfit.errors import InputError, IspfitError, ModelFileError, PluginError, UnknownBackboneError
-from ispfit.files import atomic_path
-from ispfit.plugins.manager import get_backbone, origin_of
+from ispfit.directions import DIRECTIONS
+from ispfit.errors import InputError, IspfitError, ModelFileError, UnknownBackboneError, printable
+from ispfit.estimator.network_building import build_networks, check_settings
+from ispfit.plugins.manager import get_backbone, is_built_in, origin_of
+from ispfit.tensor_files import TensorFile, open_tensor_file, write_tensor_file
 from ispfit.training import TrainingRecord
 
 __all__ = ["FORMAT", "ModelFile", "read_model", "to_json", "write_model"]
@@ -28,6 +27,7 @@ FORMAT = 1
 
 _KEY = "ispfit"
 _UNREGISTERED = "no plugin"
+_LONGEST_TEXT = 200  # of a camera, or of a parameter
 
 
 @dataclass
@@ -72,19 +72,18 @@ def write_model(path: str | PathLike[str], model: ModelFile) -> None:
         "camera": model.camera,
     }
     tensors = {
-        f"{direction}.{name}": tensor.detach().cpu().contiguous()
+        f"{direction}.{name}": tensor
         for direction, network in model.networks.items()
         for name, tensor in network.state_dict().items()
     }
     try:
         text = to_json(about)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise InputError(
             f"the parameters of the model or of its backbone, {name!r} with {settings}, cannot be saved ({error}); "
-            "use numbers, strings, booleans, None and lists."
+            "use finite numbers, strings, booleans, None and lists."
         ) from error
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(safetensors.torch.save(_unshared(tensors), {_KEY: text}))
+    write_tensor_file(Path(path), _KEY, text, tensors)
 
 
 def to_json(value: Any) -> str:
@@ -93,7 +92,7 @@ def to_json(value: Any) -> str:
     Raises
     ------
     TypeError
-        If a value has no JSON form.
+        If a value has no JSON form; a `ValueError` if a number is NaN or infinite.
     """
 
     def plain(item: Any) -> Any:
@@ -101,11 +100,14 @@ def to_json(value: Any) -> str:
             return item.item()
         raise TypeError(f"{item!r} is not JSON")
 
-    return json.dumps(value, default=plain)
+    return json.dumps(value, default=plain, allow_nan=False)
 
 
 def read_model(path: str | PathLike[str]) -> ModelFile:
     """Read a model file, with its networks on the CPU.
+
+    The file is checked before anything is built from it, whatever it holds: this takes a second and little more memory
+    than the file.
 
     Raises
     ------
@@ -113,54 +115,111 @@ def read_model(path: str | PathLike[str]) -> ModelFile:
         If the file does not exist, is not a model file, has a newer format, needs a backbone that is not installed, or
         does not fit the installed version of the backbone.
     """
-    about, tensors = _read(Path(path))
-    if about["format"] > FORMAT:
-        raise ModelFileError(
-            f"{path}: written by ispfit {about.get('version')} in format {about['format']}, "
-            f"this one reads format {FORMAT}; pip install --upgrade ispfit."
-        )
+    source = Path(path)
     try:
-        if not about["directions"] or not all(isinstance(about[key], dict) for key in ("parameters", "records")):
-            raise TypeError("its metadata lacks directions, parameters or records")
-        backbone = _backbone(path, **about["backbone"])
-        networks = {direction: _network(backbone, direction, tensors) for direction in about["directions"]}
-        records = {direction: TrainingRecord.from_dict(record) for direction, record in about["records"].items()}
-        return ModelFile(backbone, networks, records, about["parameters"], about["camera"])
-    except (ModelFileError, PluginError):
+        if not source.is_file():
+            raise ModelFileError(f"{source}: no such model file.")
+        with open_tensor_file(source, _KEY) as file:
+            _check_format(source, file.about)
+            return _read(source, file)
+    except ModelFileError:
         raise
-    except (KeyError, TypeError, ValueError, RuntimeError, IspfitError) as error:
-        reason = shorten(f"{type(error).__name__}: {error}", 200)
+    except Exception as error:
         raise ModelFileError(
-            f"{path}: its weights do not fit the installed backbone ({reason}); it was written by ispfit "
-            f"{about.get('version')} with {about.get('backbone')}."
+            f"{source}: not a model file of ispfit ({_short(error)}); expected one written by ISPModel.save."
         ) from error
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    if not path.is_file():
-        raise ModelFileError(f"{path}: no such model file.")
-    try:
-        with safetensors.safe_open(path, "pt") as file:
-            about = json.loads((file.metadata() or {}).get(_KEY, "{}"))
-            if not isinstance(about, dict) or not isinstance(about.get("format"), int):
-                raise TypeError("it has no metadata of ispfit")
-            return about, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (OSError, safetensors.SafetensorError, TypeError, ValueError) as error:
+def _check_format(source: Path, about: dict[str, Any]) -> None:
+    found = about.get("format")
+    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+        raise ValueError("it has no metadata of ispfit")
+    if found > FORMAT:
         raise ModelFileError(
-            f"{path}: not a model file of ispfit ({error}); expected one written by ISPModel.save."
+            f"{source}: written by ispfit {_claim(about.get('version'))} in format {found}, this one reads format "
+            f"{FORMAT}; pip install --upgrade ispfit."
+        )
+
+
+def _read(source: Path, file: TensorFile) -> ModelFile:
+    about = file.about
+    try:
+        claimed = _part(about, "backbone", dict)
+        name, settings = _part(claimed, "name", str), _part(claimed, "settings", dict)
+        backbone_class = _backbone_class(source, name, _claim(claimed.get("origin")))
+        check_settings(settings, built_in=is_built_in(name))
+        backbone = backbone_class(**settings)
+        directions = _directions(about, backbone)
+        records = {
+            direction: TrainingRecord.from_dict(_part(_part(about, "records", dict), direction, dict))
+            for direction in directions
+        }
+        parameters, camera = _parameters(about), _camera(about)
+        return ModelFile(backbone, build_networks(backbone, directions, file), records, parameters, camera)
+    except ModelFileError:
+        raise
+    except Exception as error:
+        raise ModelFileError(
+            f"{source}: its weights do not fit the installed backbone ({_short(error)}); it was written by ispfit "
+            f"{_claim(about.get('version'))} with the backbone {_claim(_get(about.get('backbone'), 'name'))}."
         ) from error
 
 
-def _backbone(path: str | PathLike[str], name: str, origin: str, settings: dict[str, Any]) -> Backbone:
+def _part(data: dict[str, Any], name: str, kind: type[Any]) -> Any:
+    """Return a part of the metadata, or raise a `TypeError` that says what was expected."""
+    if not isinstance(data.get(name), kind):
+        raise TypeError(f"{name} in its metadata: expected a {kind.__name__}, got {shorten(repr(data.get(name)), 60)}")
+    return data[name]
+
+
+def _directions(about: dict[str, Any], backbone: Backbone) -> list[str]:
+    directions: list[Any] = _part(about, "directions", list)
+    known = list(DIRECTIONS)[:1] if backbone.invertible else list(DIRECTIONS)
+    if directions not in [known, *([direction] for direction in known)]:
+        raise ValueError(f"directions in its metadata: expected some of {known}, got {shorten(repr(directions), 60)}")
+    return directions
+
+
+def _parameters(about: dict[str, Any]) -> dict[str, Any]:
+    parameters: dict[str, Any] = _part(about, "parameters", dict)
+    for name, value in parameters.items():
+        if isinstance(value, list | dict) or (isinstance(value, str) and len(value) > _LONGEST_TEXT):
+            raise TypeError(f"parameter {name[:60]!r}: expected a number, a word, true, false or null")
+    return parameters
+
+
+def _camera(about: dict[str, Any]) -> str | None:
+    camera = about.get("camera")
+    if camera is not None and not (isinstance(camera, str) and len(camera) <= _LONGEST_TEXT):
+        raise TypeError(f"camera in its metadata: expected a name or null, got {shorten(repr(camera), 60)}")
+    return camera
+
+
+def _backbone_class(source: Path, name: str, origin: str) -> type[Backbone]:
     try:
-        return get_backbone(name)(**settings)
+        return get_backbone(name)
     except UnknownBackboneError as error:
-        remedy = f"pip install --upgrade {origin.split()[0]}"
-        if origin == _UNREGISTERED:
-            remedy = "register its class with @ispfit.hookimpl"
+        claim = f"The file says that it came with {origin}"
+        advice = "that is the file's own claim: install only what you know and trust"
+        if origin == repr(_UNREGISTERED):
+            claim, advice = "The file says that no plugin registered it", "register its class with @ispfit.hookimpl"
         raise ModelFileError(
-            f"{path}: needs the backbone {name!r} of {origin}, which is not installed; {remedy}."
+            f"{source}: needs the backbone {_claim(name)}, which is not installed. {claim}; {advice}."
         ) from error
+
+
+def _claim(value: Any) -> str:
+    """Return what a file says of itself as a quoted text without control characters, and short."""
+    return repr(shorten(str(value), 60, placeholder="...")) if isinstance(value, str) else "of unknown origin"
+
+
+def _get(data: Any, name: str) -> Any:
+    return data.get(name) if isinstance(data, dict) else None
+
+
+def _short(error: Exception) -> str:
+    text = shorten(printable(str(error)), 200)
+    return text if isinstance(error, ValueError | OSError | IspfitError) and text else f"{type(error).__name__}: {text}"
 
 
 def _origin(backbone: Backbone) -> str:
@@ -175,17 +234,3 @@ def _origin(backbone: Backbone) -> str:
             f"{origin_of(backbone.name)}, which would be loaded in its place; give it a name of its own."
         )
     return origin_of(backbone.name)
-
-
-def _network(backbone: Backbone, direction: str, tensors: dict[str, Tensor]) -> Network:
-    network = backbone.build()
-    prefix = f"{direction}."
-    network.load_state_dict(
-        {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-    )
-    return network.eval()
-
-
-def _unshared(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return copies: safetensors refuses tensors that share memory."""
-    return {name: tensor.clone() for name, tensor in tensors.items()}

@@ -19,6 +19,7 @@ __all__ = [
     "forget_plugins",
     "get_backbone",
     "get_dataset",
+    "is_built_in",
     "list_backbones",
     "list_datasets",
     "origin_of",
@@ -73,6 +74,11 @@ def origin_of(name: str) -> str:
     """Return distribution and version of a backbone, or "unknown" if no plugin registered a backbone of this name."""
     found = _registered_with("ispfit_backbones", name)
     return found[name].origin if name in found else "unknown"
+
+
+def is_built_in(name: str) -> bool:
+    """Return whether a backbone of this name is ispfit's own; no plugin is imported."""
+    return name in _builtin("ispfit_backbones")
 
 
 def registered_backbones() -> dict[str, Registered[type[Backbone]]]:

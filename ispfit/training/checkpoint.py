@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
-import safetensors
-import safetensors.torch
+import torch
 from torch import Tensor
 
-from ispfit.errors import CheckpointError
-from ispfit.files import atomic_path, make_folder
+from ispfit.errors import CheckpointError, explain, printable
+from ispfit.files import make_folder
+from ispfit.tensor_files import TensorFile, open_tensor_file, write_tensor_file
+from ispfit.training.plan import TrainingRecord
 
 __all__ = ["Checkpoint", "Progress"]
+
+_KEY = "checkpoint"
+_PARTS = ("network", "best")
 
 
 @dataclass
@@ -30,6 +36,7 @@ class Progress:
     record : fields of the `TrainingRecord`, and the losses since the last evaluation; JSON data.
     scaler : state of the gradient scaler; JSON data.
     done : whether the run has ended.
+    parameters : what the optimizer trains, in its order; not written.
     """
 
     step: int
@@ -39,6 +46,7 @@ class Progress:
     record: dict[str, Any]
     scaler: dict[str, float] = field(default_factory=dict)
     done: bool = False
+    parameters: Sequence[Tensor] = ()
 
 
 class Checkpoint:
@@ -78,54 +86,87 @@ class Checkpoint:
             "done": progress.done,
             "identity": identity,
         }
-        tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
         make_folder(self.path.parent)
-        with atomic_path(self.path) as temporary:
-            temporary.write_bytes(safetensors.torch.save(tensors, {"checkpoint": json.dumps(about)}))
+        write_tensor_file(self.path, _KEY, json.dumps(about), tensors)
         self._written = time.monotonic()
 
-    def read(self, identity: dict[str, Any]) -> Progress | None:
+    def read(self, identity: dict[str, Any], start: Progress) -> Progress | None:
         """Return the state of the run, its tensors on the CPU, or None if there is no file.
+
+        Parameters
+        ----------
+        identity : the settings and the data of the run, which the file must agree with.
+        start : the state of the run before its first step: its tensors have the shapes that the file must have.
 
         Raises
         ------
         CheckpointError
-            If the file is damaged, or belongs to a run with other settings or data.
+            If the file is damaged, whatever it holds, or belongs to a run with other settings or data.
         """
-        if not self.path.exists():
-            return None
         try:
-            with safetensors.safe_open(self.path, "pt", device="cpu") as file:
-                about = json.loads(file.metadata()["checkpoint"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
-            found, progress = dict(about["identity"]), _progress(about, tensors)
-        except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+            if not self.path.exists():
+                return None
+            with open_tensor_file(self.path, _KEY) as file:
+                self._check(dict(file.about["identity"]), identity)
+                return _read_progress(file, start, identity.get("max_steps", 0))
+        except CheckpointError:
+            raise
+        except Exception as error:
             raise CheckpointError(
-                f"{self.path}: not a checkpoint of ispfit ({error}); delete it to start a new run."
+                f"{self.path}: not a checkpoint of ispfit ({shorten(printable(explain(error)), 200)}); delete it to "
+                "start a new run."
             ) from error
-        self._check(found, identity)
-        return progress
 
     def _check(self, found: dict[str, Any], expected: dict[str, Any]) -> None:
         expected = json.loads(json.dumps(expected))
         names = [name for name in expected if found.get(name) != expected[name]]
         if names:
-            differences = "; ".join(f"{name} was {found.get(name)}, is {expected[name]}" for name in names)
+            differences = "; ".join(
+                f"{name} was {shorten(printable(str(found.get(name))), 200)}, is {expected[name]}" for name in names
+            )
             raise CheckpointError(
                 f"{self.path}: belongs to another training run ({differences}); "
                 "delete it to start a new run, or choose another file."
             )
 
 
-def _progress(about: dict[str, Any], tensors: dict[str, Tensor]) -> Progress:
-    parts: dict[str, dict[str, Tensor]] = {"network": {}, "best": {}, "optimizer": {}}
-    for key, tensor in tensors.items():
-        part, name = key.split(".", 1)
-        parts[part][name] = tensor
+def _read_progress(file: TensorFile, start: Progress, most_steps: int) -> Progress:
+    """Return what a checkpoint holds; raise an error if it is no state of the run that began as `start`."""
+    weights = {f"{part}.{name}": tensor for part in _PARTS for name, tensor in getattr(start, part).items()}
+    moments = _moments(file, start)
+    file.check_shapes({name: tuple(tensor.shape) for name, tensor in (weights | moments).items()})
+    found = {name: file.read(name, tensor.dtype) for name, tensor in (weights | moments).items()}
+    network, best = ({name: found[f"{part}.{name}"] for name in getattr(start, part)} for part in _PARTS)
     optimizer: dict[int, dict[str, Tensor]] = {}
-    for key, tensor in parts["optimizer"].items():
-        index, name = key.split(".", 1)
-        optimizer.setdefault(int(index), {})[name] = tensor
-    return Progress(
-        about["step"], parts["network"], parts["best"], optimizer, about["record"], about["scaler"], about["done"]
-    )
+    for key in moments:
+        _, index, name = key.split(".")
+        optimizer.setdefault(int(index), {})[name] = found[key]
+    about = file.about
+    step, record, scaler, done = (about[name] for name in ("step", "record", "scaler", "done"))
+    TrainingRecord.from_dict(record)
+    losses = record["losses"]
+    if not (type(step) is int and 0 <= step <= most_steps and isinstance(done, bool)):
+        raise TypeError(f"step is {step!r:.60}, done is {done!r:.60}")
+    if not (isinstance(losses, list) and isinstance(scaler, dict)) or not all(
+        isinstance(number, int | float) for number in (*losses, *scaler.values())
+    ):
+        raise TypeError("its losses or its scaler hold more than numbers")
+    return Progress(step, network, best, optimizer, record, scaler, done)
+
+
+def _moments(file: TensorFile, start: Progress) -> dict[str, Tensor]:
+    """Return tensors like those of Adam's state that the file must hold: of all parameters that it names.
+
+    A parameter that has had no gradient yet has no state.
+    """
+    indices = {name.split(".")[1] for name in file.shapes if name.startswith("optimizer.")}
+    likes = {str(index): tensor for index, tensor in enumerate(start.parameters)}
+    unknown = indices - likes.keys()
+    if unknown:
+        raise ValueError(f"its optimizer has a state of an unknown parameter, {min(unknown)[:60]!r}")
+    step = torch.zeros((), dtype=torch.float32)
+    return {
+        f"optimizer.{index}.{name}": like
+        for index in sorted(indices)
+        for name, like in (("step", step), ("exp_avg", likes[index]), ("exp_avg_sq", likes[index]))
+    }

@@ -127,7 +127,7 @@ def _digest(inputs: Sequence[Image], targets: Sequence[Image]) -> str:
 
 def _resume(run: TrainingRun, checkpoint: Checkpoint | None, identity: dict[str, Any]) -> None:
     """Restore the run from the main process's checkpoint, or write its first one."""
-    saved = run.distributed.broadcast(checkpoint.read(identity) if checkpoint else None)
+    saved = run.distributed.broadcast(checkpoint.read(identity, run.progress()) if checkpoint else None)
     if saved is not None:
         run.restore(saved)
     elif checkpoint:  # an unwritable folder is reported now, not after an hour

@@ -119,9 +119,29 @@ class TrainingRecord:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> TrainingRecord:
-        """Return the record whose `dataclasses.asdict` this was; fields that a later version added are ignored."""
+        """Return the record whose `dataclasses.asdict` this was; fields that a later version added are ignored.
+
+        Raises
+        ------
+        TypeError
+            If a field is missing, or is of another kind.
+        """
         names = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in data.items() if name in names})
+        record = cls(**{name: value for name, value in data.items() if name in names})
+        counts = (record.n_train, record.n_validation, record.steps, record.best_step)
+        good = (
+            all(isinstance(count, int) and count >= 0 for count in counts)
+            and isinstance(record.seconds, int | float)
+            and isinstance(record.stopped_early, bool)
+            and isinstance(record.history, list)
+            and all(isinstance(entry, dict) and {"step", "loss", "psnr"} <= entry.keys() for entry in record.history)
+            and all(isinstance(value, int | float | None) for entry in record.history for value in entry.values())
+            and isinstance(record.notes, list)
+            and all(isinstance(note, str) for note in record.notes)
+        )
+        if not good:
+            raise TypeError("its training record has fields of the wrong kind")
+        return record
 
 
 def _is_whole(value: float, least: int) -> bool:

@@ -166,6 +166,7 @@ class TrainingRun:
             record=asdict(self.record) | {"losses": self.losses.values},
             scaler=self.scaler.state_dict(),
             done=self.done,
+            parameters=self.parameters,
         )
 
     def restore(self, saved: Progress) -> None:
@@ -173,7 +174,7 @@ class TrainingRun:
         self.local_step, self.best, self.done = saved.step, saved.best, saved.done
         record = dict(saved.record)
         self.losses.values = record.pop("losses")
-        self.record = TrainingRecord(**record)
+        self.record = TrainingRecord.from_dict(record)
         self.network.load_state_dict(saved.network)
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": saved.optimizer, "param_groups": groups})
