@@ -17,6 +17,7 @@ __all__ = ["main", "run"]
 
 _COMMANDS = {
     "backbones": "backbones",
+    "cache": "cache",
     "compare": "compare",
     "demo": "demo",
     "derender": "render",

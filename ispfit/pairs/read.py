@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ispfit._version import __version__
-from ispfit.cache import CachedImage, cache_entry, open_image, store_image
+from ispfit.cache import CachedImage, cache_entry, no_cache_because, open_image, store_image
 from ispfit.codes import CODE_OF_ONE
 from ispfit.errors import FileError, InputError, InputWarning
 from ispfit.files import atomic_path, file_fingerprint
@@ -232,7 +232,7 @@ def _from_cache(key: str, name: str) -> PreparedPair | None:
         images = [None if record.reason else open_image(file, shot) for file in _image_files(about)]
         tiles = read_tiles(about.with_suffix(".png"))
         return PreparedPair(images[0], images[1], record, tiles, record.notes) if tiles else None
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError):
         return None
 
 
@@ -248,8 +248,7 @@ def _to_cache(key: str, name: str, pair: PreparedPair) -> PreparedPair:
             temporary.write_text(json.dumps(asdict(pair.record)), encoding="utf-8")
         return _from_cache(key, name) or pair  # whose images are mapped, not in memory
     except FileError as error:
-        cause = error.__cause__
-        reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(error).rstrip(".")
+        reason = no_cache_because(error)
         note = f"the cache cannot be used ({reason}): the pairs will be decoded and registered again the next time."
         return replace(pair, notes=(*pair.notes, note))
 
