@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
-from ispfit.errors import FileError
+from ispfit.errors import FileError, printable
 
-__all__ = ["atomic_path", "file_fingerprint", "make_folder"]
+__all__ = ["atomic_path", "file_fingerprint", "make_folder", "printable_path"]
 
 
 @contextmanager
@@ -79,6 +80,21 @@ def file_fingerprint(path: Path) -> str:
         reason = "a symbolic link to nothing" if path.is_symlink() else error.strerror
         raise FileError(f"{path}: cannot be read: {reason}.") from error
     return f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"
+
+
+@contextmanager
+def printable_path(path: Path) -> Iterator[Path]:
+    """Yield a path to a file for a library that takes UTF-8 only, or writes the path to the terminal.
+
+    It is a symbolic link in a temporary folder if the name is not UTF-8 or holds control characters; else `path`.
+    """
+    if printable(str(path)) == str(path):
+        yield path
+        return
+    with TemporaryDirectory(prefix="ispfit-") as folder:
+        link = Path(folder, f"file{printable(path.suffix)}")
+        link.symlink_to(path.resolve())
+        yield link
 
 
 def make_folder(folder: Path) -> Path:

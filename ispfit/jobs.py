@@ -101,7 +101,7 @@ def run_jobs(
         warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
         for index, (result, failure) in answers:
             name = describe(items[index])
-            found[index] = (result, failure if failure is None or name in failure else f"{name}: {failure}")
+            found[index] = (result, failure if failure is None or _names(failure, name) else f"{name}: {failure}")
             bar.update()
     ordered = [found[index] for index in range(len(items))]
     return JobResults(
@@ -109,6 +109,11 @@ def run_jobs(
         [failure for _, failure in ordered if failure is not None],
         [index for index, (_, failure) in enumerate(ordered) if failure is not None],
     )
+
+
+def _names(failure: str, name: str) -> bool:
+    """Whether a failure names its file, or begins with another file of the same shot."""
+    return name in failure or Path(failure.partition(": ")[0]).stem == Path(name).stem
 
 
 def _on_cluster() -> bool:

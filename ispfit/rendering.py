@@ -16,6 +16,7 @@ from ispfit.runtime import Runtime, keep_freed_memory
 __all__ = [
     "check_rendered",
     "check_rendered_samples",
+    "check_scene",
     "cut_windows",
     "describe_image",
     "exposure_std",
@@ -182,7 +183,17 @@ def _cut_tile(pixels: Tensor, top: int, left: int, window: Window, halo: int) ->
 
 def _describe(network: Network, pixels: Tensor, runtime: Runtime) -> Scene:
     with torch.inference_mode(), runtime.autocast():
-        return network.describe(pixels.permute(2, 0, 1)[None])
+        return check_scene(network, network.describe(pixels.permute(2, 0, 1)[None]))
+
+
+def check_scene(network: Network, scene: object) -> Scene:
+    """Return what `describe` returned, or raise a `BackboneError` if it is no `Scene`."""
+    if not isinstance(scene, Scene):
+        raise BackboneError(
+            f"{type(network).__name__}.describe returned {type(scene).__name__}, expected an ispfit.Scene of named "
+            "tensors."
+        )
+    return scene
 
 
 def check_rendered_samples(network: Network, rendered: Tensor, sample_index: Tensor) -> None:

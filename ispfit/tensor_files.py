@@ -20,7 +20,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from ispfit.files import atomic_path
+from ispfit.files import atomic_path, printable_path
 
 __all__ = ["TensorFile", "open_tensor_file", "parse_json", "write_tensor_file"]
 
@@ -86,7 +86,7 @@ def open_tensor_file(path: Path, key: str) -> Iterator[TensorFile]:
     if length > min(_MAX_HEADER_BYTES, size - 8):
         raise ValueError(f"its header claims {length} bytes")
     try:
-        with safetensors.safe_open(path, "pt", device="cpu") as opened:
+        with printable_path(path) as source, safetensors.safe_open(source, "pt", device="cpu") as opened:
             about = parse_json((opened.metadata() or {}).get(key, ""))
             if not isinstance(about, dict):
                 raise ValueError("it has no metadata of ispfit")

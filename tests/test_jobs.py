@@ -114,3 +114,12 @@ def test_a_worker_works_in_the_folder_that_the_caller_is_in(
     (tmp_path / "below").mkdir()
     monkeypatch.chdir(tmp_path / "below")
     assert run_jobs(os.path.abspath, ["file"], n_jobs=1).results == [str(tmp_path / "below" / "file")]
+
+
+def fail_about_picture(path: Path) -> int:
+    raise FileError(f"{path.with_suffix('.jpg')}: the JPEG is damaged.")
+
+
+def test_a_failure_names_one_file_of_a_shot() -> None:
+    found = run_jobs(fail_about_picture, [Path("roll/1.dng")], n_jobs=1)
+    assert found.failures == ["roll/1.jpg: the JPEG is damaged."]

@@ -52,9 +52,9 @@ def load_pairs(
 
     RAW files (in folders, or listed in a table) are matched with their pictures by `ispfit.pairs.match_files` and
     registered by `ispfit.pairs.read_pair`. The result is kept in a cache, so that each pair is made once. The cache is
-    the folder ``$ISPFIT_CACHE``, or ``ispfit`` in the user's cache folder; it can be deleted while nothing uses it. Beyond
-    ``$ISPFIT_CACHE_GB`` (50), what was not used for longest is removed, if that is more than a day. Without a usable
-    cache, pairs are made without it, with an `InputWarning`.
+    the folder ``$ISPFIT_CACHE``, or ``ispfit`` in the user's cache folder; it can be deleted while nothing uses it.
+    Beyond ``$ISPFIT_CACHE_GB`` (50), what was not used for longest is removed, if that is more than a day. Without a
+    usable cache, pairs are made without it, with an `InputWarning`.
 
     Parameters
     ----------

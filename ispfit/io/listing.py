@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ispfit.errors import FileError
+from ispfit.errors import FileError, InputWarning
 
 __all__ = [
     "JPEG_SUFFIXES",
@@ -71,7 +72,8 @@ def find_files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     Raises
     ------
     FileError
-        If one of `paths` does not exist, or a folder cannot be listed.
+        If one of `paths` does not exist, or cannot be read. A folder below it that cannot be listed is left out with an
+        `InputWarning`.
     """
     roots = [paths] if isinstance(paths, str | os.PathLike) else paths
     wanted, seen = frozenset(suffixes), set[Path]()
@@ -80,29 +82,45 @@ def find_files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
 
 
 def _search(root: Path, suffixes: frozenset[str], seen: set[Path]) -> Iterator[Path]:
-    if root.is_file():
+    try:
+        is_file, is_folder = root.is_file(), root.is_dir()
+    except OSError as error:  # it lies in a folder that cannot be entered
+        raise FileError(f"{root}: cannot be read: {error.strerror}.") from error
+    if is_file:
         yield root
-    elif root.is_dir():
-        yield from _walk(root, suffixes, seen)
+    elif is_folder:
+        yield from _walk(root, suffixes, seen, named=True)
     else:
         raise FileError(f"{root}: no such file or folder.")
 
 
-def _walk(folder: Path, suffixes: frozenset[str], seen: set[Path]) -> Iterator[Path]:
+def _walk(folder: Path, suffixes: frozenset[str], seen: set[Path], named: bool = False) -> Iterator[Path]:
+    """Yield the files below a folder; `named` is whether the caller named it, so that it must be readable."""
     if (real := folder.resolve()) in seen:
         return
     seen.add(real)
     try:
         entries = sorted(folder.iterdir(), key=_natural_key)
+        kinds = [_kind(entry) for entry in entries]
     except OSError as error:
-        raise FileError(f"{folder}: the folder cannot be listed: {error.strerror}.") from error
-    for entry in entries:
+        message = f"{folder}: the folder cannot be listed: {error.strerror}"
+        if named:
+            raise FileError(f"{message}.") from error
+        warnings.warn(f"{message}; what is in it is left out.", InputWarning, stacklevel=2)
+        return
+    for entry, kind in zip(entries, kinds, strict=True):
         if entry.name.startswith("."):
             continue
-        if entry.is_dir():
+        if kind == "folder":
             yield from _walk(entry, suffixes, seen)
-        elif entry.suffix.lower() in suffixes and entry.is_file():
+        elif kind == "file" and entry.suffix.lower() in suffixes:
             yield entry
+
+
+def _kind(path: Path) -> str:
+    if path.is_dir():
+        return "folder"
+    return "file" if path.is_file() else "neither"
 
 
 def _natural_key(path: Path) -> list[tuple[int, str]]:

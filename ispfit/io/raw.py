@@ -13,6 +13,7 @@ import numpy as np
 import rawpy
 
 from ispfit.errors import FileError, InputError, WhiteBalanceError, decoding
+from ispfit.files import printable_path
 from ispfit.images import Image, Shot
 from ispfit.io.camera_rgb import camera_rgb
 from ispfit.io.dng_facts import DngFacts, read_dng_facts
@@ -106,8 +107,8 @@ def open_raw(source: Path) -> Iterator[Any]:
     hint = "It is damaged, cut short or of an unknown kind."
     if source.suffix.lower() in SRGB_SUFFIXES:
         hint = "It has the suffix of a rendered image: use read_srgb."
-    with decoding(source, "LibRaw cannot read it", hint), rawpy.RawPy() as raw:
-        raw.open_file(str(source))  # reads the header only, so that an absurd size costs nothing
+    with decoding(source, "LibRaw cannot read it", hint), printable_path(source) as path, rawpy.RawPy() as raw:
+        raw.open_file(str(path))  # reads the header only, so that an absurd size costs nothing
         if raw.sizes.raw_height * raw.sizes.raw_width > _MAX_PIXELS:
             raise FileError(
                 f"{source}: its header claims {raw.sizes.raw_width} x {raw.sizes.raw_height} pixels; more than "

@@ -16,6 +16,7 @@ from typing import Any
 import rawpy
 
 from ispfit.errors import FileError, decoding
+from ispfit.files import printable_path
 from ispfit.io.ifd import Directory
 from ispfit.io.ifd_writer import Value, ascii_text, rationals
 from ispfit.io.listing import RAW_SUFFIXES
@@ -124,8 +125,8 @@ def _converted(numbers: tuple[float, ...], kind: int) -> Value | None:
 def _complete_raw(found: ShotMetadata, source: Path) -> ShotMetadata:
     """Return metadata with what is unknown filled in by the preview of a RAW file and by LibRaw."""
     try:
-        with decoding(source), rawpy.RawPy() as raw:
-            raw.open_file(str(source))
+        with decoding(source), printable_path(source) as path, rawpy.RawPy() as raw:
+            raw.open_file(str(path))
             told = _told_by_libraw(raw)
             preview = _preview_metadata(raw)
     except FileError:

@@ -96,7 +96,7 @@ def make_pairs(
         if (record := records[job.name]) is not None and shots.takes(record.camera, record.style)
     ]
     if not made and not failed:
-        raise InputError(f"{paths}: none of the {len(plan)} shots is of {shots}.")
+        raise InputError(f"none of the {len(plan)} shots is of {shots}.")
     for note in dict.fromkeys(note for pair in made if not pair.record.reason for note in pair.record.notes):
         warnings.warn(note, InputWarning, stacklevel=2)
     failures = [(todo[index], failure) for index, failure in failed.items()]

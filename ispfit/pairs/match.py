@@ -131,10 +131,13 @@ def _warn_of(pictures: Sequence[Path], what: str) -> None:
 def _pictures(folder: Path) -> list[Path]:
     """The pictures that may belong to RAW files of a folder, the likelier ones first."""
     places = [folder, *_beside(folder)]
-    try:
-        found = [path for place in places for path in place.iterdir()]
-    except OSError as error:
-        raise FileError(f"{folder}: the folder cannot be listed: {error.strerror}.") from error
+    found: list[Path] = []
+    for place in places:
+        try:
+            found += place.iterdir()
+        except OSError as error:
+            message = f"{place}: the folder cannot be listed: {error.strerror}; pictures in it are left out."
+            warnings.warn(message, InputWarning, stacklevel=4)
     pictures = [path for path in found if path.suffix.lower() in SRGB_SUFFIXES and not path.name.startswith(".")]
     return sorted(pictures, key=lambda path: (places.index(path.parent), _SUFFIXES.index(path.suffix.lower()), path))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ispfit.errors import FileError
 from ispfit.pairs.contact_sheet import read_tiles, write_sheet
 from ispfit.pairs.lookalikes import SPLITS, group_lookalikes, split_shots
 from ispfit.pairs.record import PairRecord
@@ -17,6 +18,7 @@ from ispfit.pairs.worker import Job, state_file
 __all__ = ["MadePair", "PairsReport", "write_outputs"]
 
 _SHEET_PAIRS = 60  # shown on the contact sheet
+_FAILURES_SHOWN = 10  # if the tables cannot be written
 
 
 @dataclass(frozen=True)
@@ -94,11 +96,19 @@ def write_outputs(
     _choose_splits(rows, n_test, random_state)
     rejected = [pair.rejection() for pair in bad]
     lost = [MadePair(job, PairRecord(reason=failure)).rejection() for job, failure in failed]
-    _write_or_remove(folder / "rejected.csv", rejected + lost)
-    _write_or_remove(folder / "pairs.csv", rows)
-    tables = _write_tables(folder, rows)
-    _write_contact_sheet(folder, rows, rejected)
-    return PairsReport(folder, rows, rejected, [failure for _, failure in failed], n_kept, tables)
+    failures = [failure for _, failure in failed]
+    try:
+        _write_or_remove(folder / "rejected.csv", rejected + lost)
+        _write_or_remove(folder / "pairs.csv", rows)
+        tables = _write_tables(folder, rows)
+    except FileError as error:  # such as a full disk, of which the shots failed
+        reasons = [str(error), *(f"  {failure}" for failure in failures[:_FAILURES_SHOWN])]
+        raise FileError("\n".join(reasons)) from error
+    try:
+        _write_contact_sheet(folder, rows, rejected)
+    except FileError as error:  # which costs the sheet alone
+        failures.append(str(error))
+    return PairsReport(folder, rows, rejected, failures, n_kept, tables)
 
 
 def _choose_splits(rows: list[dict[str, Any]], n_test: int, random_state: int) -> None:

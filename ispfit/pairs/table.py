@@ -64,14 +64,16 @@ def read_pairs_csv(folder_or_csv: str | PathLike[str]) -> list[PairRow]:
     path = path / "pairs.csv" if path.is_dir() else path
     try:
         text = _decode(path.read_bytes())
-        delimiter = max(_DELIMITERS, key="".join(text.splitlines()[:1]).count)
+        text, told = _without_separator_line(text)
+        delimiter = told or max(_DELIMITERS, key="".join(text.splitlines()[:1]).count)
         lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise FileError(f"{path}: {_reason(error)}; expected a CSV file with the columns {_REQUIRED}.") from error
     columns = [column.strip() for column in lines[0]] if lines else []
     missing = [column for column in REQUIRED_COLUMNS if column not in columns]
     if missing:
-        raise InputError(f"{path}: expected the columns {_REQUIRED}, but it lacks {', '.join(missing)}.")
+        found = f"it has {', '.join(columns)}" if any(columns) else "it is empty"
+        raise InputError(f"{path}: expected the columns {_REQUIRED}, but it lacks {', '.join(missing)}; {found}.")
     rows = [(number, dict(zip(columns, map(str.strip, line), strict=False))) for number, line in enumerate(lines, 1)]
     return [_row(path, values, number, delimiter) for number, values in rows[1:] if any(values.values())]
 
@@ -85,6 +87,13 @@ def _decode(data: bytes) -> str:
     return data.decode("utf-8")
 
 
+def _without_separator_line(text: str) -> tuple[str, str]:
+    """Return the text without the line ``sep=;``, by which Excel is told the separator, and the separator or ""."""
+    first, _, rest = text.partition("\n")
+    told = first.strip().strip('"')
+    return (rest, told[4:]) if told[:4].lower() == "sep=" and told[4:] in tuple(_DELIMITERS) else (text, "")
+
+
 def _reason(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file"
@@ -96,7 +105,10 @@ def _reason(error: Exception) -> str:
 def write_pairs_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     """Write a ``pairs.csv`` from dicts with the columns that `load_pairs` describes; paths are written as given."""
     rows = list(rows)
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
+    ):
         table = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)))
         table.writeheader()
         table.writerows(rows)

@@ -63,5 +63,10 @@ class StepLosses:
 
 def check_finite(name: str, value: float, step: int, plan: TrainingPlan) -> None:
     """Raise a `TrainingError` that names the value and the step if the value is not finite."""
+    if not math.isfinite(value) and step == plan.first_step and name == "loss":
+        raise TrainingError(
+            f"the loss is {value} at the first step, before any weight was trained: the network renders NaN or "
+            "infinite values, or has such weights; its backbone is at fault, or the run that a warm start continues."
+        )
     if not math.isfinite(value):
         raise TrainingError(f"the {name} is {value} at step {step}; lower learning_rate ({plan.learning_rate:g}).")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ispfit.backbone import Network, Scene, Window, pick_pixels
-from ispfit.rendering import cut_windows, round_up
+from ispfit.rendering import check_scene, cut_windows, round_up
 from ispfit.splits import split_groups
 from ispfit.training.device_images import DeviceImages, decode
 from ispfit.training.plan import TrainingPlan
@@ -189,8 +189,8 @@ def describe_batch(network: Network, images: list[Tensor]) -> Scene:
     if not network.uses_scene:
         return Scene()  # without decoding the images
     if len({image.shape for image in images}) == 1:
-        return network.describe(_stack(images))
-    return Scene.cat([network.describe(_stack([image])) for image in images])
+        return check_scene(network, network.describe(_stack(images)))
+    return Scene.cat([check_scene(network, network.describe(_stack([image]))) for image in images])
 
 
 def _stack(images: list[Tensor]) -> Tensor:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ispfit.errors import FileError
+from ispfit.errors import FileError, InputWarning
 from ispfit.io import RAW_SUFFIXES, SRGB_SUFFIXES, find_files
 
 
@@ -56,3 +57,35 @@ def test_a_missing_path_is_named(tmp_path: Path) -> None:
 def test_suffixes_are_lower_case_and_apart() -> None:
     assert not RAW_SUFFIXES & SRGB_SUFFIXES
     assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in RAW_SUFFIXES | SRGB_SUFFIXES)
+
+
+def unlistable(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Make a folder one that this user may not list, even if the user is root."""
+    iterdir = Path.iterdir
+
+    def refuse(path: Path) -> Any:
+        if path == folder:
+            raise PermissionError(13, "Permission denied")
+        return iterdir(path)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+
+
+def test_a_folder_that_cannot_be_listed_costs_what_is_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path / "a.jpg", tmp_path / "closed/b.jpg", tmp_path / "open/c.jpg")
+    unlistable(monkeypatch, tmp_path / "closed")
+    message = r"closed: the folder cannot be listed: Permission denied; what is in it is left out\."
+    with pytest.warns(InputWarning, match=message):
+        found = find_files(tmp_path, SRGB_SUFFIXES)
+    assert found == [tmp_path / "a.jpg", tmp_path / "open/c.jpg"]
+    with pytest.raises(FileError, match=r"closed: the folder cannot be listed: Permission denied\.$"):
+        find_files(tmp_path / "closed", SRGB_SUFFIXES)
+
+
+def test_a_path_below_a_folder_that_cannot_be_entered_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    with pytest.raises(FileError, match=r"^/closed/a\.jpg: cannot be read: Permission denied\.$"):
+        find_files("/closed/a.jpg", SRGB_SUFFIXES)

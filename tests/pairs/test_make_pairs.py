@@ -21,7 +21,7 @@ from PIL import Image as PILImage
 from ispfit.datasets import load_pairs, make_camera_roll
 from ispfit.errors import FileError, InputError
 from ispfit.io import read_raw
-from ispfit.pairs import make_pairs
+from ispfit.pairs import make_pairs, outputs
 from ispfit.synthetic.camera import CAMERAS
 
 SIZE = 96
@@ -241,3 +241,22 @@ def test_a_folder_that_becomes_read_only_loses_no_pair_that_is_done(roll: Path, 
     assert {name: data for name, data in contents(tmp_path / "out").items() if name.startswith("raw")} == {
         name: data for name, data in before.items() if name.startswith("raw")
     }
+
+
+def test_a_full_disk_shows_the_shots_that_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_camera_roll(tmp_path / "roll", 1, image_size=(64, 96), random_state=0)
+    (tmp_path / "roll" / "bad.dng").write_bytes(b"no RAW file")
+
+    def full(path: Path, *rest: Any) -> None:
+        raise FileError(f"{path}: cannot be written: No space left on device.")
+
+    options: dict[str, Any] = {"size": None, "register": False, "n_jobs": 1}
+    with monkeypatch.context() as patch:
+        patch.setattr(outputs, "write_sheet", full)
+        report = make_pairs(tmp_path / "roll", tmp_path / "pairs", **options)
+    assert len(report.pairs) == 1
+    assert "bad.dng" in report.failures[0]
+    assert report.failures[1:] == [f"{tmp_path}/pairs/contact.png: cannot be written: No space left on device."]
+    monkeypatch.setattr(outputs, "write_pairs_csv", full)
+    with pytest.raises(FileError, match=r"rejected\.csv: cannot be written: No space left on device\.\n  .*bad\.dng: "):
+        make_pairs(tmp_path / "roll", tmp_path / "pairs", **options)

@@ -84,5 +84,27 @@ def test_a_line_that_lacks_a_value_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "name;raw\na;b\n"])
 def test_missing_columns_are_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "pairs.csv").write_text(text)
-    with pytest.raises(InputError, match=r"expected the columns name, raw, srgb, but it lacks (name, raw, )?srgb\."):
+    with pytest.raises(InputError, match=r"expected the columns name, raw, srgb, but it lacks (name, raw, )?srgb; it "):
         read_pairs_csv(tmp_path)
+
+
+def test_what_was_found_is_told_beside_what_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_text("Name,RAW file,srgb\na,b,c\n")
+    with pytest.raises(InputError, match=r"but it lacks name, raw; it has Name, RAW file, srgb\.$"):
+        read_pairs_csv(tmp_path)
+    (tmp_path / "pairs.csv").write_text("")
+    with pytest.raises(InputError, match=r"but it lacks name, raw, srgb; it is empty\.$"):
+        read_pairs_csv(tmp_path)
+
+
+@pytest.mark.parametrize("line", ["sep=;", '"sep=;"', "SEP=;"])
+def test_the_line_that_tells_excel_the_separator_is_no_header(tmp_path: Path, line: str) -> None:
+    (tmp_path / "pairs.csv").write_bytes(f"{line}\r\nname;raw;srgb\r\na;a.tif;a.png\r\n".encode("utf-8-sig"))
+    assert [(row.name, row.raw.name) for row in read_pairs_csv(tmp_path)] == [("a", "a.tif")]
+
+
+def test_a_source_that_is_not_utf_8_is_written_as_escapes(tmp_path: Path) -> None:
+    row = {"name": "a", "raw": "a.tif", "srgb": "a.png", "source": "\udcff.dng"}
+    write_pairs_csv(tmp_path / "pairs.csv", [row])
+    assert read_pairs_csv(tmp_path)[0].name == "a"
+    assert r"\udcff.dng" in (tmp_path / "pairs.csv").read_text(encoding="utf-8")
