@@ -82,15 +82,18 @@ def cache_folder() -> Path:
         If the folder cannot be made.
     """
     try:
-        return make_folder(Path(os.environ.get("ISPFIT_CACHE") or Path(_user_folder(), "ispfit")))
+        return make_folder(cache_location())
     except FileError as error:
         raise FileError(f"{str(error).rstrip('.')}; set ISPFIT_CACHE to another folder.") from error.__cause__
     except RuntimeError as error:
         raise FileError(f"the cache has no place ({error}); set ISPFIT_CACHE to a folder.") from error
 
 
-def _user_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+def cache_location() -> Path:
+    """Return the path of the cache folder, which need not exist; raise a `RuntimeError` if the user has no home."""
+    if folder := os.environ.get("ISPFIT_CACHE"):
+        return Path(folder)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "ispfit")
 
 
 def cache_limit() -> int:

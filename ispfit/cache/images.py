@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ispfit.cache.folder import cache_entry, reserve
+from ispfit.cache.folder import cache_entry, cache_location, reserve
 from ispfit.codes import CODE_OF_ONE, to_integer_codes
 from ispfit.errors import FileError, InputWarning
 from ispfit.files import atomic_path, file_fingerprint
@@ -91,7 +91,9 @@ def _find(key: str, shot: Shot) -> CachedImage | None:
 def no_cache_because(error: FileError) -> str:
     """Return why the cache cannot be used, without a full stop."""
     cause = error.__cause__
-    return cause.strerror if isinstance(cause, OSError) and cause.strerror else str(error).rstrip(".")
+    if isinstance(cause, OSError) and cause.strerror:  # the same for all files, so that it is told once
+        return f"{cache_location()}: {cause.strerror}"
+    return str(error).rstrip(".")
 
 
 def store_image(file: Path, image: Image) -> None:

@@ -96,6 +96,11 @@ def _run(command: click.Command, arguments: list[str] | None) -> None:
             raise
         click.echo(f"Error: {error}", err=True)
         sys.exit(UNUSABLE)
+    except OSError as error:  # of a path below a folder that cannot be entered, for example
+        if debugging():
+            raise
+        click.echo(f"Error: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}.", err=True)
+        sys.exit(UNUSABLE)
     except (KeyboardInterrupt, click.Abort):
         click.echo(
             "\nStopped. Repeat the command to resume fit, compare, pairs, render or derender.",

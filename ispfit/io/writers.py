@@ -110,8 +110,10 @@ def write_srgb(
     if final.suffix.lower() == ".png":
         options = {"pnginfo": PngInfo()}
         options["pnginfo"].add(b"sRGB", b"\0")
+    # Encoded in memory: imageio would complain about a full disk a second time, when Python exits.
+    data = iio.imwrite("<bytes>", codes, extension=final.suffix.lower(), plugin="pillow", exif=exif, **options)
     with atomic_path(final) as temporary:
-        iio.imwrite(temporary, codes, plugin="pillow", exif=exif, **options)
+        temporary.write_bytes(data)
 
 
 def _metadata_of(path: str | os.PathLike[str] | None) -> ShotMetadata:
