@@ -103,7 +103,7 @@ def render_image(
     InputError
         If `out` has another shape or dtype, or shares memory with `image`.
     BackboneError
-        If the network renders another shape than its contract says.
+        If the network renders another shape than its contract says, or NaN.
     """
     if out is not None and (out.shape != image.shape or out.dtype != np.float32 or np.may_share_memory(out, image)):
         raise InputError(f"out: expected float32 {image.shape} of its own memory, got {out.dtype} {out.shape}.")
@@ -160,6 +160,7 @@ def _render_tiles(
     result = np.empty(tuple(pixels.shape), np.float32) if out is None else out
     on_cpu = runtime.device.type == "cpu"
     output = torch.from_numpy(result) if on_cpu else pixels.new_empty(pixels.shape)
+    checksum = output.new_zeros(())
     with torch.inference_mode(), runtime.autocast():
         for top, left, window in _tiles(pixels.shape[0], pixels.shape[1], tile, network.stride, runtime):
             cut = _cut_tile(pixels, top, left, window, network.halo)
@@ -168,6 +169,9 @@ def _render_tiles(
             target = output[top : top + window.height, left : left + window.width]
             inside = rendered[0, :, : target.shape[0], : target.shape[1]]  # the last tiles reach past the edge
             target.copy_(inside.permute(1, 2, 0)).clamp_(0, 1)
+            checksum += target.sum()
+    if checksum.isnan():
+        raise BackboneError(f"{type(network).__name__}.{method} returned NaN: its weights or its code are at fault.")
     if not on_cpu:
         torch.from_numpy(result).copy_(output)
     return result

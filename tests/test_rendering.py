@@ -205,3 +205,16 @@ def test_memory_does_not_grow_with_the_image(name: str) -> None:
         image = random_image(side, side)
         peaks.append(peak_bytes(lambda image=image: render_image(network, image, CPU, tile=64)))
     assert peaks[1] < 1.1 * peaks[0]
+
+
+def test_nan_is_an_error_and_no_pixel() -> None:
+    class NoNumber(Network):
+        def render(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
+            return torch.where(pixels > 0.99, torch.nan, pixels)
+
+    image = random_image(20, 30) * 0.9
+    assert render_image(NoNumber(), image, Runtime(torch.device("cpu")), tile=8).max() <= 0.9
+    image[19, 29] = 1
+    message = r"^NoNumber\.render returned NaN: its weights or its code are at fault\.$"
+    with pytest.raises(BackboneError, match=message):
+        render_image(NoNumber(), image, Runtime(torch.device("cpu")), tile=8)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ispfit.cli.common import DONE, print_json, report_failures
+from ispfit.cli.common import print_json, report_failures, warnings_as_notes
 from ispfit.cli.options import combine, device_options, jobs_option, json_option
 from ispfit.files import file_fingerprint, make_folder
 
@@ -110,20 +110,31 @@ def _convert_files(
     if jobs is not None and cluster is not None:
         raise click.UsageError("--jobs: with --cluster its workers decide how many files at once; leave it out.")
     _check_model(model, device, direction)
-    plan = _plan(files, suffixes, output, output_suffix)
+    files, missing = _existing(files)
+    with warnings_as_notes():
+        plan = _plan(files, suffixes, output, output_suffix)
     kept = [target for _, target in plan if target.exists() and not overwrite]
     todo = [(source, target) for source, target in plan if target not in kept]
     label = "rendering" if direction == "forward" else "derendering"
     options = {"model": model, "device": device, "precision": precision, "size": size}
     with _cluster(cluster):
         found = run_jobs(partial(work, **options), todo, n_jobs=jobs, label=label, describe=_source_of)
+    failures = missing + found.failures
     if as_json:
         written = [str(path) for path in found.results]
-        print_json({"written": written, "kept": [str(path) for path in kept], "failures": found.failures})
+        print_json({"written": written, "kept": [str(path) for path in kept], "failures": failures})
     else:
         also = f", {len(kept)} already existed (use --overwrite to replace them)" if kept else ""
         click.echo(f"{len(found.results)} written to {output}{also}")
-    return report_failures(found.failures, len(plan)) if found.failures else DONE
+    return report_failures(failures, len(plan) + len(missing))
+
+
+def _existing(files: tuple[Path, ...]) -> tuple[tuple[Path, ...], list[str]]:
+    """Return the arguments that exist, and a failure for each other one; all arguments if none exists."""
+    there = tuple(path for path in files if path.exists())
+    if not there:
+        return files, []
+    return there, [f"{path}: no such file or folder." for path in files if path not in there]
 
 
 def _source_of(job: tuple[Path, Path]) -> str:

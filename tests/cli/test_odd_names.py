@@ -63,3 +63,13 @@ def test_a_damaged_model_file_of_such_a_name_is_named(tmp_path: Path) -> None:
     path.write_bytes(bytes(100))
     with pytest.raises(ModelFileError, match=r"caf.\.ispfit: not a model file of ispfit"):
         ispfit.load(path)
+
+
+def test_an_argument_that_does_not_exist_is_one_failure(
+    shots: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "m.ispfit"
+    run(capsys, "fit", shots / "plain.dng", "-o", model, "--backbone", "curve", "--size", "64")
+    code, out, errors = run(capsys, "render", model, shots / "plain.dng", shots / "gone.dng", "-o", tmp_path / "out")
+    assert (code, out) == (1, f"1 written to {tmp_path / 'out'}\n")
+    assert errors == f"1 of 2 failed:\n  {shots / 'gone.dng'}: no such file or folder.\n"
