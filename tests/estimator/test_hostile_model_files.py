@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from small import small
 from tensor_mutations import join, mutate, split, with_metadata
-from toys import toy_pairs
+from toys import Line, LineNetwork, toy_pairs
 
 import ispfit
 from ispfit import ISPModel, list_backbones
@@ -143,6 +144,30 @@ def test_what_a_file_says_of_its_plugin_is_its_claim(models: Path, tmp_path: Pat
     assert len(message) < 400 + len(str(tmp_path))
     if origin == "evil-pkg 1":
         assert "The file says that it came with 'evil-pkg 1'" in message
+
+
+@pytest.mark.usefixtures("toy_plugin")
+def test_a_plugin_whose_network_reads_its_own_weights_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the meta device there are none to read, so such a network is built with data, under the same bound."""
+    build = LineNetwork.__init__
+
+    def read_weights(network: LineNetwork, gain: float) -> None:
+        build(network, gain)
+        network.start = float(network.conv.weight.detach().sum())
+        for _ in range(round(gain)):
+            torch.zeros(1)
+
+    monkeypatch.setattr(LineNetwork, "__init__", read_weights)
+    fitted = ISPModel(Line(gain=2.0), max_steps=1, window_size=8, random_state=0).fit(*toy_pairs(4, 16))
+    fitted.save(tmp_path / "a")
+    X, _ = toy_pairs(2, 16)
+    np.testing.assert_array_equal(ispfit.load(tmp_path / "a").transform(X), fitted.transform(X))
+    hostile = with_settings((tmp_path / "a").read_bytes(), {"gain": 10**8})
+    (tmp_path / "a").write_bytes(hostile)
+    with pytest.raises(ModelFileError, match="its settings describe a larger network than its weights"):
+        ispfit.load(tmp_path / "a")
 
 
 @lru_cache
