@@ -24,8 +24,6 @@ from ispfit.plugins import hookimpl
 
 __all__ = ["Photofinish", "PhotofinishNetwork"]
 
-_COLORS_PER_SHOT = 2500
-
 
 class Photofinish(Backbone):
     """A colour model whose gain, tone, saturation, tint and local lift are predicted from statistics of the scene.
@@ -111,13 +109,14 @@ class PhotofinishNetwork(_Directed):
 
     def fit_pairs(self, pairs: Iterable[tuple[Image, Image]]) -> None:
         """Fit both directions to raw and srgb images."""
-        raws, srgbs, groups = sample_shots(pairs, self.max_shots, _COLORS_PER_SHOT)
+        raws, srgbs, groups = sample_shots(pairs, self.max_shots)
         self.n_scenes.fill_(len(set(groups)))
-        camera, log_gains = fit_exposures(raws.colors, srgbs.colors, self.control_points)
+        one_scene = bool(self.n_scenes == 1)
+        camera, log_gains = fit_exposures(raws.colors, srgbs.colors, self.control_points, one_scene=one_scene)
         self._set_camera(camera)
         with torch.no_grad():
             self.rendering.fit(raws, srgbs, log_gains, groups, self.residual)
-            factors = inverse_gains(camera, raws.colors, srgbs.colors)
+            factors = log_gains if one_scene else inverse_gains(camera, raws.colors, srgbs.colors)
             self.derendering.fit(srgbs, raws, factors, groups, self.residual)
 
     def notes(self) -> list[str]:

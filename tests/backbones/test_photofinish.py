@@ -18,7 +18,7 @@ from ispfit.backbones.parts.finishing import N_COEFFICIENTS, basis, finish
 from ispfit.backbones.photofinish import Photofinish, PhotofinishNetwork
 from ispfit.color import linear_to_srgb, srgb_to_linear
 from ispfit.datasets import make_camera_pairs
-from ispfit.images import Image
+from ispfit.images import Image, Shot
 
 
 @pytest.fixture(scope="module")
@@ -183,3 +183,15 @@ def test_parameters_out_of_range_are_named() -> None:
         Photofinish(residual="maybe").build()  # type: ignore[arg-type]
     with pytest.raises(ispfit.errors.InputError, match="Photofinish: expected max_shots to be a whole number >= 2"):
         Photofinish(max_shots=1).build()
+
+
+def test_of_a_single_scene_it_is_one_map(auto: Any) -> None:
+    X, Y = make_camera_pairs(1, image_size=192, random_state=1)
+    halves = [[Image(image[:, left : left + 96], Shot(scene="one")) for image in (X[0], Y[0])] for left in (0, 96)]
+    known, unknown = ([[half[side]] for side in (0, 1)] for half in halves)
+    ours, fixed = (ISPModel(name, random_state=0).fit(*known) for name in ("photofinish", "parametric"))
+    for direction in ("forward", "inverse"):
+        loss = fixed.psnr(*unknown, direction=direction) - ours.psnr(*unknown, direction=direction)
+        assert loss.mean() < 1, (direction, loss)
+    own, other = ours.transform([auto[2][0]] * 2, scenes=ours.describe(auto[2][:2]))
+    np.testing.assert_array_equal(own, other)

@@ -30,13 +30,16 @@ _MAX_UNSATURATED_RAW, _MIN_TONE, _MAX_TONE = 0.98, 0.02, 0.98
 _MIN_USABLE_COLORS = 20
 
 
-def fit_exposures(raws: _Array, srgbs: _Array, control_points: int) -> tuple[ParametricNetwork, _Array]:
+def fit_exposures(
+    raws: _Array, srgbs: _Array, control_points: int, *, one_scene: bool = False
+) -> tuple[ParametricNetwork, _Array]:
     """Fit one map of colours to all shots at equal exposures.
 
     Parameters
     ----------
     raws, srgbs : colours (N, n, 3) of N shots.
     control_points : of the map, see `Parametric`.
+    one_scene : all shots show one scene: their gains are equal, and what differs between them is left to the map.
 
     Returns
     -------
@@ -44,8 +47,8 @@ def fit_exposures(raws: _Array, srgbs: _Array, control_points: int) -> tuple[Par
     log_gains : (N,), natural logarithms of mean 0.
     """
     few_raws, few_srgbs = raws[:, :_COLORS_PER_SHOT], srgbs[:, :_COLORS_PER_SHOT]
-    log_gains = _ratios_of_medians(few_raws, few_srgbs)
-    for half_width, steps in _SEARCHES:
+    log_gains = np.zeros(len(raws)) if one_scene else _ratios_of_medians(few_raws, few_srgbs)
+    for half_width, steps in () if one_scene else _SEARCHES:
         camera = _fit_camera(few_raws, few_srgbs, log_gains, min(control_points, _COARSE_POINTS))
         log_gains = _best_gains(camera, few_raws, few_srgbs, log_gains, half_width, steps)
         log_gains -= log_gains.mean()

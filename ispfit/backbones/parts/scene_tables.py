@@ -169,6 +169,8 @@ class Direction(nn.Module):
         maps, statistics = self.brightness(inputs.thumbnails), self.statistics(inputs.thumbnails, inputs.clipped)
         local = _at(maps, inputs.positions[:, None])[:, 0, 0]
         parameters = self._fit_shots(inputs, targets, log_gains, local)
+        if len(set(groups)) == 1:
+            parameters[:] = 0  # a single scene is what the camera is fitted to; it does not tell how others differ
         self.regression.fit(statistics, parameters, groups)
         predicted, folds = predict_folds(statistics, parameters, groups, N_FOLDS)
         rest = ResidualShots(

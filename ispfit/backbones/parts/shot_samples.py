@@ -17,6 +17,7 @@ from ispfit.images import Image
 __all__ = ["ShotSamples", "sample_shots"]
 
 _SEED = 0
+_MIN_COLORS_PER_SHOT, _MIN_COLORS = 2500, 60_000
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,15 @@ class ShotSamples:
 
 
 def sample_shots(
-    pairs: Iterable[tuple[Image, Image]], max_shots: int, colors_per_shot: int
+    pairs: Iterable[tuple[Image, Image]], max_shots: int, colors_per_shot: int | None = None
 ) -> tuple[ShotSamples, ShotSamples, list[Hashable]]:
     """Sample the inputs and the targets of pairs; the same pairs always give the same samples.
 
     Parameters
     ----------
     pairs : (input, target) images; of more than `max_shots` only so many, evenly spaced, are read.
-    colors_per_shot : number of pixels, drawn at random with repetition.
+    colors_per_shot : number of pixels, drawn at random with repetition; by default 2500, and more of few shots: 60,000
+        of all together.
 
     Returns
     -------
@@ -56,10 +58,12 @@ def sample_shots(
     rng = np.random.default_rng(_SEED)
     sides: tuple[list[ShotSamples], list[ShotSamples]] = ([], [])
     groups: list[Hashable] = []
-    for index in evenly_spaced(len(pairs), max_shots):
+    indices = evenly_spaced(len(pairs), max_shots)
+    n_colors = colors_per_shot or max(_MIN_COLORS_PER_SHOT, _MIN_COLORS // max(1, len(indices)))
+    for index in indices:
         pair = pairs[index]
         height, width = pair[0].shape[:2]
-        rows, columns = rng.integers(height, size=colors_per_shot), rng.integers(width, size=colors_per_shot)
+        rows, columns = rng.integers(height, size=n_colors), rng.integers(width, size=n_colors)
         for samples, image in zip(sides, pair, strict=True):
             samples.append(_sample(image, rows, columns))
         scene = pair[0].shot.scene
