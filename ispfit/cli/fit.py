@@ -96,7 +96,7 @@ def fit(
     with joined_ranks() as processes:
         with processes.main_process_first():  # the first of each machine fills the cache for the others
             reading = {"size": size, "full_size": full_size, "no_register": no_register, "crop": crop}
-            holds_out = parameters["validation_fraction"] > 0 and trains_by_steps
+            holds_out = parameters["validation_fraction"] != 0 and trains_by_steps
             data = _load(pairs, split, holds_out, jobs=jobs or processes.n_cores(), **reading)
         if restart and processes.is_main:
             shutil.rmtree(checkpoint, ignore_errors=True)

@@ -40,6 +40,18 @@ def combine(*options: Decorator) -> Decorator:
     return add
 
 
+class Fraction(click.ParamType):
+    """A share in [0, 1), or "auto"."""
+
+    name = "fraction"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float | str:
+        if value == "auto":
+            return "auto"
+        share: float = click.FloatRange(0, 1, max_open=True).convert(value, parameter, context)
+        return share
+
+
 _TRAINING: dict[str, dict[str, Any]] = {
     "max_steps": {
         "type": click.IntRange(0),
@@ -72,10 +84,11 @@ _TRAINING: dict[str, dict[str, Any]] = {
         "help": "Set the side of a training window in pixels.",
     },
     "validation_fraction": {
-        "type": click.FloatRange(0, 1, max_open=True),
-        "metavar": "FRACTION",
-        "default": 0.1,
-        "help": "Hold out this share of the pairs for early stopping. 0 trains on all pairs and to the last step.",
+        "type": Fraction(),
+        "metavar": "auto|FRACTION",
+        "default": "auto",
+        "help": "Hold out this share of the pairs, and stop early if they prove that the model gets worse. auto: a tenth "
+        "if that is at least 20 scenes, otherwise none. 0 trains on all pairs and to the last step.",
     },
 }
 """The options of `training_options`, by the name of the `ispfit.ISPModel` parameter that each sets."""

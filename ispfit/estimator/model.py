@@ -47,7 +47,7 @@ class ISPModel(CallbackSupportMixin, FittedNetworks, BaseEstimator):
     direction : {"both", "forward", "inverse"}
         Direction to fit.
     max_steps : int
-        Training steps for each direction. Training stops early if the validation PSNR no longer rises.
+        Training steps for each direction.
     learning_rate : float
         Peak learning rate of Adam, after a linear warm-up and before a cosine decay.
     batch_size : int
@@ -56,8 +56,12 @@ class ISPModel(CallbackSupportMixin, FittedNetworks, BaseEstimator):
         Windows cut from each image of a step.
     window_size : int
         Side of a window in pixels.
-    validation_fraction : float in [0, 1)
-        Fraction of the pairs held out for early stopping; no pair is held out if it amounts to less than half a pair.
+    validation_fraction : "auto" or float in [0, 1)
+        Fraction of the pairs held out for validation; no pair is held out if it amounts to less than half a pair.
+        "auto" holds out a tenth if that is at least 20 scenes, and none otherwise. Training stops early only on
+        evidence: the learning rate has fallen to a quarter, and the PSNR, averaged over five evaluations, is below its
+        highest value by a paired t-test over at least 8 validation scenes. Then the best weights are kept, otherwise
+        the last ones.
     device : str
         "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", ...
     precision : {"auto", "fp32", "bf16", "fp16"}
@@ -107,7 +111,7 @@ class ISPModel(CallbackSupportMixin, FittedNetworks, BaseEstimator):
         batch_size: int = 4,
         windows_per_image: int = 16,
         window_size: int = 32,
-        validation_fraction: float = 0.1,
+        validation_fraction: float | str = "auto",
         device: str = "auto",
         precision: str = "auto",
         warm_start: bool = False,
@@ -148,8 +152,7 @@ class ISPModel(CallbackSupportMixin, FittedNetworks, BaseEstimator):
             The camera's rendering of each raw, on the same pixel grid: float arrays H x W x 3 in [0, 1], or paths for
             `ispfit.read_srgb`.
         validation : (X, Y) of other pairs, optional
-            Pairs that decide when training stops and which weights are kept, instead of a share of X and Y
-            (`validation_fraction`). They are not trained on.
+            Pairs to validate on instead of a share of X and Y (`validation_fraction`). They are not trained on.
         checkpoint : folder, optional
             Folder of checkpoints: training continues from those it finds and writes new ones. `random_state` must be
             an int.

@@ -33,10 +33,12 @@ class Progress:
     step : number of completed steps.
     network, best : current weights, and weights of the best evaluation so far, by name.
     optimizer : Adam's state by parameter number.
-    record : fields of the `TrainingRecord`, and the losses since the last evaluation; JSON data.
+    record : fields of the `TrainingRecord`, the losses since the last evaluation, and the validation PSNR of each
+        evaluation and scene; JSON data.
     scaler : state of the gradient scaler; JSON data.
     done : whether the run has ended.
     parameters : what the optimizer trains, in its order; not written.
+    n_scenes : number of validation scenes; not written.
     """
 
     step: int
@@ -47,6 +49,7 @@ class Progress:
     scaler: dict[str, float] = field(default_factory=dict)
     done: bool = False
     parameters: Sequence[Tensor] = ()
+    n_scenes: int = 0
 
 
 class Checkpoint:
@@ -151,7 +154,18 @@ def _read_progress(file: TensorFile, start: Progress, most_steps: int) -> Progre
         isinstance(number, int | float) for number in (*losses, *scaler.values())
     ):
         raise TypeError("its losses or its scaler hold more than numbers")
+    _check_scene_psnrs(record["scene_psnrs"], start.n_scenes, len(record["history"]))
     return Progress(step, network, best, optimizer, record, scaler, done)
+
+
+def _check_scene_psnrs(psnrs: Any, n_scenes: int, n_evaluations: int) -> None:
+    """Raise a `TypeError` unless this is a number for each evaluation and validation scene."""
+    n_rows = n_evaluations if n_scenes else 0
+    if not (isinstance(psnrs, list) and len(psnrs) == n_rows) or not all(
+        isinstance(row, list) and len(row) == n_scenes and all(isinstance(psnr, int | float) for psnr in row)
+        for row in psnrs
+    ):
+        raise TypeError(f"its validation PSNRs are not {n_scenes} numbers for each of {n_evaluations} evaluations")
 
 
 def _moments(file: TensorFile, start: Progress) -> dict[str, Tensor]:

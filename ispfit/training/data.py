@@ -30,6 +30,7 @@ class TrainingData:
     ----------
     pairs, training : training images, and the indices of those to train on.
     validation_pairs, validation : validation images, and the indices of those to validate on.
+    validation_scenes : int64 (V,), number of the scene of each image to validate on.
     """
 
     def __init__(
@@ -40,7 +41,15 @@ class TrainingData:
         inputs, targets, *others = [DeviceImages(images, device, max_bytes) for images in lists]
         self.pairs = self.validation_pairs = (inputs, targets)
         if validation is None:
-            self.training, self.validation = split_pairs([shot.scene for shot in shots_of(pairs[0])], plan)
+            self.training, self.validation = split_pairs(_scenes(pairs), plan)
+            scenes = [_scenes(pairs)[index] for index in self.validation]
         else:
             self.training, self.validation = np.arange(len(pairs[0])), np.arange(len(validation[0]))
             self.validation_pairs = (others[0], others[1])
+            scenes = _scenes(validation)
+        labels = [str(index) if scene is None else f"scene {scene}" for index, scene in enumerate(scenes)]
+        self.validation_scenes = np.unique(labels, return_inverse=True)[1] if labels else np.zeros(0, np.int64)
+
+
+def _scenes(pairs: ImageLists) -> list[str | None]:
+    return [shot.scene for shot in shots_of(pairs[0])]

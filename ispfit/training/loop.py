@@ -47,15 +47,16 @@ def train(
 
     Parameters
     ----------
-    network : on the runtime's device; it ends with the weights of the best evaluation.
+    network : on the runtime's device; it ends with the weights of the last step, or of the best evaluation if the
+        validation pairs prove that it was better.
     inputs, targets : images, pair by pair.
     plan : the settings.
     runtime : where and how to compute.
-    validation : inputs and targets for early stopping; by default a share of the pairs, `validation_fraction`.
+    validation : inputs and targets to validate on; by default a share of the pairs, `validation_fraction`.
     checkpoint : where to write checkpoints, and to continue from if the file exists.
     about : further JSON data that must agree with the checkpoint, such as the settings of the backbone.
     progress_bar : label of a progress bar, shown if the standard error is a terminal; None shows none.
-    on_evaluation : called after each evaluation with the record and the best weights so far; training ends if it
+    on_evaluation : called after each evaluation with the record and the weights to keep so far; training ends if it
         returns True.
 
     Raises
@@ -81,7 +82,7 @@ def train(
             run.step()
             if run.evaluation_is_due:
                 run.evaluate()
-                if on_evaluation and run.distributed.any(on_evaluation(run.record, run.best)):
+                if on_evaluation and run.distributed.any(on_evaluation(run.record, run.kept)):
                     run.stop_early()
             bar.update()
             bar.set_postfix(run.progress_text, refresh=False)
@@ -93,7 +94,7 @@ def train(
                     checkpoint.write(run.progress(), identity)
             if stop:
                 raise KeyboardInterrupt
-    network.load_state_dict(run.best)
+    network.load_state_dict(run.kept)
     return run.record
 
 

@@ -15,9 +15,9 @@ from ispfit.errors import InputError
 __all__ = ["TrainingPlan", "TrainingRecord"]
 
 _N_EVALUATIONS = 40
-_PATIENCE_EVALUATIONS = 12
 _WARM_UP_FRACTION = 0.03  # of max_steps
 _FINAL_RATE_FRACTION = 0.01  # of learning_rate
+_FALLEN_RATE_FRACTION = 0.25  # of learning_rate
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class TrainingPlan:
     batch_size: int
     windows_per_image: int
     window_size: int
-    validation_fraction: float
+    validation_fraction: float | str
     seed: int
     first_step: int = 0
 
@@ -51,7 +51,8 @@ class TrainingPlan:
             least = 0 if name == "max_steps" else 1
             self._check(name, int, partial(_is_whole, least=least), f"a whole number >= {least}")
         self._check("learning_rate", float, lambda v: v > 0, "a number > 0")
-        self._check("validation_fraction", float, lambda v: 0 <= v < 1, "a number in [0, 1)")
+        if self.validation_fraction != "auto":
+            self._check("validation_fraction", float, lambda v: 0 <= v < 1, "'auto' or a number in [0, 1)")
 
     def _check(self, name: str, kind: type[int | float], good: Callable[[float], bool], expected: str) -> None:
         value = getattr(self, name)
@@ -79,10 +80,9 @@ class TrainingPlan:
         """Number of evaluations of a run that is not stopped early."""
         return -(-self.max_steps // self.validate_every)
 
-    @property
-    def patience(self) -> int:
-        """Steps without a better validation PSNR after which training stops."""
-        return _PATIENCE_EVALUATIONS * self.validate_every
+    def rate_has_fallen(self, step: int) -> bool:
+        """Whether the learning rate has decayed to a quarter, in the last third of the run."""
+        return 2 * step > self.max_steps and self.rate(step) <= _FALLEN_RATE_FRACTION * self.learning_rate
 
 
 @dataclass
@@ -91,12 +91,11 @@ class TrainingRecord:
 
     Parameters
     ----------
-    n_train, n_validation : numbers of pairs for training and for early stopping.
+    n_train, n_validation : numbers of pairs for training and for validation.
     steps : number of completed steps.
-    best_step : the step whose weights were kept.
+    best_step : the step whose weights were kept: the last one, unless validation proved an earlier one better.
     seconds : wall time, over all resumptions.
-    stopped_early : whether training ended before `max_steps`: the validation PSNR stopped improving, or a callback
-        stopped it.
+    stopped_early : whether training ended before `max_steps`: the validation PSNR fell, or a callback stopped it.
     history : one entry for each evaluation: the step, the mean training loss (MSE) since the last evaluation, and the
         validation PSNR in dB (None without validation pairs).
     notes : sentences of the network about its fit, see `ispfit.Network.notes`.
@@ -113,9 +112,8 @@ class TrainingRecord:
 
     @property
     def best_psnr(self) -> float | None:
-        """Highest validation PSNR in dB, or None without validation pairs."""
-        values = [entry["psnr"] for entry in self.history if entry["psnr"] is not None]
-        return max(values, default=None)
+        """Validation PSNR in dB of the weights that were kept, or None without validation pairs."""
+        return next((entry["psnr"] for entry in self.history if entry["step"] == self.best_step), None)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> TrainingRecord:

@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from ispfit.backbone import Network
 from ispfit.metrics import psnr_from_mse
@@ -20,6 +21,7 @@ from ispfit.training.losses import StepLosses, check_finite
 from ispfit.training.objective import Objective
 from ispfit.training.plan import TrainingPlan, TrainingRecord
 from ispfit.training.sampling import Batch, Draw, Pairs, draw_windows, gather
+from ispfit.training.stopping import Verdict, judge
 
 __all__ = ["TrainingRun"]
 
@@ -33,7 +35,8 @@ class TrainingRun:
     Attributes
     ----------
     record : the course of the run so far.
-    best : weights of the best evaluation so far.
+    best : weights of the best evaluation so far, by the mean of several evaluations.
+    scene_psnrs : validation PSNR of each evaluation and scene in dB.
     local_step : number of completed steps of this run.
     done : whether the run has ended.
     progress_text : the last evaluation, for a progress bar.
@@ -59,6 +62,7 @@ class TrainingRun:
         self.record = TrainingRecord(len(self.data.training), len(self.data.validation), steps=start, best_step=start)
         self.losses = StepLosses(plan, self.distributed, runtime.device)
         self.best = deepcopy(network.state_dict())
+        self.scene_psnrs: list[list[float]] = []
         self.local_step = 0
         self.done = plan.max_steps == 0
         self.progress_text: dict[str, str] = {}
@@ -112,11 +116,11 @@ class TrainingRun:
         return gather(pairs, draw, self.network, self.plan.window_size, self.runtime.device)
 
     def evaluate(self) -> None:
-        """Record training loss and validation PSNR, keep the best weights, end the run if patience is exhausted."""
+        """Record training loss and validation PSNR, and end the run if it evidently got worse at a low rate."""
         self.losses.read()
         total = sum(float(parameter.detach().sum()) for parameter in self.parameters)
         check_finite("sum of the weights", total, self.global_step, self.plan)
-        loss, psnr, previous = float(np.mean(self.losses.values)), self._validation_psnr(), self.record.best_psnr
+        loss, psnr = float(np.mean(self.losses.values)), self._validation_psnr()
         self.losses.values.clear()
         self.record.steps = self.global_step
         self.record.history.append({"step": self.global_step, "loss": loss, "psnr": psnr})
@@ -124,11 +128,24 @@ class TrainingRun:
         if psnr is not None:
             check_finite("validation PSNR", psnr, self.global_step, self.plan)
             self.progress_text["val"] = f"{psnr:.2f} dB"
-        if psnr is None or previous is None or psnr > previous:
-            self.best, self.record.best_step = deepcopy(self.network.state_dict()), self.global_step
-        elif not self.done and self.global_step - self.record.best_step >= self.plan.patience:
-            self.stop_early()
+        self.record.best_step = self.global_step
+        if verdict := self._verdict():
+            if verdict.best == len(self.scene_psnrs) - 1:
+                self.best = deepcopy(self.network.state_dict())
+            if verdict.is_worse:
+                self.record.best_step = int(self.record.history[verdict.best]["step"] or 0)
+                if not self.done and self.plan.rate_has_fallen(self.local_step):
+                    self.stop_early()
         self._take_time()
+
+    def _verdict(self) -> Verdict | None:
+        return judge(self.scene_psnrs) if self.scene_psnrs else None
+
+    @property
+    def kept(self) -> dict[str, Tensor]:
+        """The weights of the last evaluation, or of the best one if the last is evidently worse."""
+        verdict = self._verdict()
+        return self.best if verdict and verdict.is_worse else self.network.state_dict()
 
     def stop_early(self) -> None:
         """End the run before its last step."""
@@ -142,10 +159,14 @@ class TrainingRun:
         rng = np.random.default_rng([self.plan.seed, _VALIDATION_STEP])
         positions = rng.random((n_images, self.plan.windows_per_image, 2))
         own = slice(self.distributed.rank, None, self.distributed.world_size)
-        (total,) = self.distributed.all_reduce(self._sum_of_psnrs(self.data.validation[own], positions[own]))
-        return total / n_images
+        psnrs = np.zeros(n_images)
+        psnrs[own] = self._psnrs(self.data.validation[own], positions[own])
+        psnrs = np.array(self.distributed.all_reduce(*psnrs.tolist()))  # each image is of one process
+        scenes = self.data.validation_scenes
+        self.scene_psnrs.append((np.bincount(scenes, psnrs) / np.bincount(scenes)).tolist())
+        return float(psnrs.mean())
 
-    def _sum_of_psnrs(self, images: npt.NDArray[np.int64], positions: npt.NDArray[np.float64]) -> float:
+    def _psnrs(self, images: npt.NDArray[np.int64], positions: npt.NDArray[np.float64]) -> list[float]:
         self.network.eval()
         errors: list[float] = []
         with torch.inference_mode():
@@ -153,7 +174,7 @@ class TrainingRun:
                 part = slice(start, start + self.plan.batch_size)
                 batch = self._gather(self.data.validation_pairs, Draw(images[part], positions[part]))
                 errors += self.objective(batch).tolist()
-        return sum(float(psnr_from_mse(error)) for error in errors)
+        return [float(psnr_from_mse(error)) for error in errors]
 
     def progress(self) -> Progress:
         """Return the state of the run; pending losses must have been read."""
@@ -163,10 +184,11 @@ class TrainingRun:
             network=self.network.state_dict(),
             best=self.best,
             optimizer=self.optimizer.state_dict()["state"],
-            record=asdict(self.record) | {"losses": self.losses.values},
+            record=asdict(self.record) | {"losses": self.losses.values, "scene_psnrs": self.scene_psnrs},
             scaler=self.scaler.state_dict(),
             done=self.done,
             parameters=self.parameters,
+            n_scenes=len(np.unique(self.data.validation_scenes)),
         )
 
     def restore(self, saved: Progress) -> None:
@@ -174,6 +196,7 @@ class TrainingRun:
         self.local_step, self.best, self.done = saved.step, saved.best, saved.done
         record = dict(saved.record)
         self.losses.values = record.pop("losses")
+        self.scene_psnrs = record.pop("scene_psnrs")
         self.record = TrainingRecord.from_dict(record)
         self.network.load_state_dict(saved.network)
         groups = self.optimizer.state_dict()["param_groups"]

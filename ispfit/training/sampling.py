@@ -16,10 +16,13 @@ from ispfit.rendering import check_scene, cut_windows, round_up
 from ispfit.splits import split_groups
 from ispfit.training.device_images import DeviceImages, decode
 from ispfit.training.plan import TrainingPlan
+from ispfit.training.stopping import MIN_HELD_OUT_SCENES
 
 __all__ = ["Batch", "Draw", "Pairs", "describe_batch", "draw_windows", "gather", "split_pairs"]
 
 Pairs: TypeAlias = tuple[DeviceImages, DeviceImages]  # inputs and targets
+
+_AUTO_FRACTION = 0.1  # of the pairs, held out for validation by default
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,8 @@ def split_pairs(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return the indices of the training pairs and of the validation pairs.
 
-    At least one pair is for training. A `validation_fraction` of less than half a pair holds none out.
+    At least one pair is for training. A `validation_fraction` of less than half a pair holds none out; "auto" holds out
+    a tenth if that is at least `MIN_HELD_OUT_SCENES` scenes.
 
     Parameters
     ----------
@@ -105,9 +109,13 @@ def split_pairs(
     """
     n_pairs = len(groups)
     labels = [index if group is None else group for index, group in enumerate(groups)]
-    n_held_out = min(round(plan.validation_fraction * n_pairs), n_pairs - 1)
+    fraction = _AUTO_FRACTION if plan.validation_fraction == "auto" else float(plan.validation_fraction)
+    n_held_out = min(round(fraction * n_pairs), n_pairs - 1)
     split_of = split_groups(labels, {"validation": n_held_out}, np.random.default_rng([plan.seed]))
     held_out = np.array([split_of[label] == "validation" for label in labels], bool)
+    n_scenes = sum(split == "validation" for split in split_of.values())
+    if plan.validation_fraction == "auto" and n_scenes < MIN_HELD_OUT_SCENES:
+        held_out[:] = False
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 
 
