@@ -23,7 +23,7 @@ def look_up(table: Tensor, colors: Tensor) -> Tensor:
 
     torch interpolates pictures with vector instructions, and volumes without. So a table is seen as a picture, with the
     slabs of constant blue one below the other; each colour is looked up in the slab before it and in the one behind.
-    That takes half the time of `grid_sample` with a volume, and is exact to 2e-5 of the range of the values.
+    That takes half the time of `grid_sample` with a volume; it is exact to 3e-4 of the difference of two nodes.
 
     Parameters
     ----------
