@@ -87,8 +87,8 @@ _TRAINING: dict[str, dict[str, Any]] = {
         "type": Fraction(),
         "metavar": "auto|FRACTION",
         "default": "auto",
-        "help": "Hold out this share of the pairs, and stop early if they prove that the model gets worse. auto: a tenth "
-        "if that is at least 20 scenes, otherwise none. 0 trains on all pairs and to the last step.",
+        "help": "Hold out this share of the pairs, and stop early if they prove that the model gets worse. auto holds "
+        "out a tenth if that is at least 20 scenes, and otherwise none. 0 trains on all pairs, to the last step.",
     },
 }
 """The options of `training_options`, by the name of the `ispfit.ISPModel` parameter that each sets."""
