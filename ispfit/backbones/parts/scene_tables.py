@@ -209,6 +209,7 @@ class Direction(nn.Module):
             parameters=parameters,
             left_out=rest.parameters[rest.folds, torch.arange(n_shots)],
             changes=torch.stack(changes),
+            excess=self.residual.held_out_excess,
             distances=self.regression.distance_left_out(self.statistics(inputs.thumbnails, inputs.clipped), groups),
             n_scenes=len(set(groups)),
             table_nodes=_SCENE_NODES,

@@ -53,6 +53,7 @@ class LeftOutShots:
     thumbnails, maps : (N, 3, 128, 128) of the inputs, and (N, 1, 16, 16) of the brightness.
     parameters, left_out : (N, K), of each shot, and their prediction from other scenes.
     changes : (N, n, 3), what a network that has not seen the shot's scene adds to the encoded colours.
+    excess : factor by which errors with these changes exceed those of the whole model in new scenes.
     distances : (N,), from the shots of other scenes.
     n_scenes : number of different scenes.
     table_nodes : per side of the tables from which scenes are rendered.
@@ -66,6 +67,7 @@ class LeftOutShots:
     parameters: Tensor
     left_out: Tensor
     changes: Tensor
+    excess: float
     distances: Tensor
     n_scenes: int
     table_nodes: int
@@ -217,9 +219,12 @@ class Uncertainty(nn.Module):
             pixels.append((rendered(model, colors) - shots.targets[shot]) / (deviations + _TINY))
             known = self.exposure_std(model, shots.thumbnails[shot], shots.maps[shot], parameters, spread)
             exposures.append(exposure_error(model, colors, shots.targets[shot]) / (known + _TINY))
+        share = 1 / shots.excess
         few = ((shots.n_scenes + 1) / (shots.n_scenes - 1)) ** 0.5  # the fewer scenes, the less is known of the errors
-        self.scale.copy_(few * _factor(torch.cat(pixels).abs()))
-        self.exposure_scale.copy_(few**2 * _factor(torch.stack(exposures).abs()))  # one error per shot tells less
+        self.scale.copy_(share * few * _factor(torch.cat(pixels).abs()))
+        self.exposure_scale.copy_(
+            share * few**2 * _factor(torch.stack(exposures).abs())
+        )  # one error per shot tells less
 
 
 def variance_at(variances: Tensor, brightness: Tensor, axis: int) -> Tensor:

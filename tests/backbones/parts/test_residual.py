@@ -92,7 +92,9 @@ def test_what_it_changes_in_a_held_out_shot_comes_closer_to_the_truth() -> None:
     with torch.no_grad():
         changes = torch.stack([network.held_out_changes(_Identity(), shots, shot) for shot in range(_SHOTS)])
     assert (missing - changes).abs().median() < 0.6 * missing.abs().median()
+    assert network.held_out_excess == pytest.approx(1.09)
     network.weight.zero_()
+    assert network.held_out_excess == 1
     assert not network.held_out_changes(_Identity(), shots, 0).any()
 
 

@@ -63,6 +63,7 @@ def shots(
         parameters=parameters,
         left_out=torch.zeros(n_shots, N_PARAMETERS),
         changes=torch.zeros(n_shots, 300, 3),
+        excess=1.0,
         distances=distances,
         n_scenes=n_shots,
         table_nodes=33,
@@ -203,3 +204,11 @@ def test_all_parameters_together_spread_colours_as_draws_of_them_do() -> None:
     terms = torch.cat([everywhere, brightness * locally], -1)
     changed = colors + torch.einsum("nck,nk->nc", terms, draws[:, 1:])
     np.testing.assert_allclose(found, changed.std(0), rtol=0.05)
+
+
+def test_the_excess_of_left_out_errors_is_divided_out() -> None:
+    equal, worse = Uncertainty(N_PARAMETERS), Uncertainty(N_PARAMETERS)
+    equal.fit(Gain(), shots())
+    worse.fit(Gain(), replace(shots(), excess=1.25))
+    for name in ("scale", "exposure_scale"):
+        assert float(getattr(equal, name) / getattr(worse, name)) == pytest.approx(1.25)
