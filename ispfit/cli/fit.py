@@ -49,6 +49,12 @@ _FEW_SHOTS = 500
 )
 @reading_options
 @training_options()
+@click.option(
+    "--budget",
+    metavar="TIME",
+    help="Train for this time, both directions together, such as 90s, 5min or 1h30min. The speed of this machine is "
+    "measured first and sets the number of steps, in place of --max-steps.",
+)
 @device_options
 @click.option(
     "--seed",
@@ -86,9 +92,11 @@ def fit(
     Processes started by torchrun share each training step; each uses its own GPU if there are GPUs.
     """
     from ispfit import ISPModel, get_backbone
+    from ispfit.estimator.schedule import check_budget
     from ispfit.training import joined_ranks
 
     _check_output(output, overwrite)
+    check_budget(parameters["budget"])  # now, not when all pairs have been read
     family = get_backbone(backbone)()
     family.set_params(**known_settings(parse_settings(settings), family.get_params(), backbone))
     trains_by_steps = not family.build().has_closed_form

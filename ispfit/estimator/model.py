@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from copy import copy, deepcopy
 from dataclasses import replace
 from os import PathLike
@@ -25,9 +26,10 @@ from ispfit.estimator.parameters import (
     resolve_seed,
 )
 from ispfit.estimator.persistence import ModelFile, read_model, write_model
+from ispfit.estimator.schedule import Training, check_budget, schedule
 from ispfit.images import ImageList, ImagePairs
 from ispfit.plugins import get_backbone
-from ispfit.runtime import resolve_runtime, seeded
+from ispfit.runtime import Runtime, resolve_runtime, seeded
 from ispfit.training import Checkpoint, OnEvaluation, TrainingPlan, TrainingRecord, train
 
 __all__ = ["ISPModel", "load"]
@@ -48,6 +50,11 @@ class ISPModel(CallbackSupportMixin, FittedNetworks, BaseEstimator):
         Direction to fit.
     max_steps : int
         Training steps for each direction.
+    budget : str, float or None
+        Time for all directions, such as "5min", "1h30min", or a number of seconds, in place of `max_steps`: `fit`
+        measures the speed of this machine, sets the number of steps before the first one, and keeps to it. The number
+        depends on the machine and what else it does; ``records_["forward"].steps`` has it. To repeat a fit bit for bit,
+        pass that number as `max_steps`.
     learning_rate : float
         Peak learning rate of Adam, after a linear warm-up and before a cosine decay.
     batch_size : int
@@ -69,7 +76,8 @@ class ISPModel(CallbackSupportMixin, FittedNetworks, BaseEstimator):
     warm_start : bool
         Whether `fit` continues from the weights of the previous `fit`, for another `max_steps`.
     verbose : int
-        1 shows a progress bar on a terminal.
+        1 tells how long training will take before it starts, and shows a progress bar on a terminal or in a notebook,
+        elsewhere a line a minute.
     random_state : int, RandomState instance or None
         An int makes training repeatable on one machine.
 
@@ -107,6 +115,7 @@ class ISPModel(CallbackSupportMixin, FittedNetworks, BaseEstimator):
         *,
         direction: str = "both",
         max_steps: int = 4000,
+        budget: str | float | None = None,
         learning_rate: float = 1e-3,
         batch_size: int = 4,
         windows_per_image: int = 16,
@@ -121,6 +130,7 @@ class ISPModel(CallbackSupportMixin, FittedNetworks, BaseEstimator):
         self.backbone = backbone
         self.direction = direction
         self.max_steps = max_steps
+        self.budget = budget
         self.learning_rate = learning_rate
         self.batch_size = batch_size
         self.windows_per_image = windows_per_image
@@ -171,31 +181,46 @@ class ISPModel(CallbackSupportMixin, FittedNetworks, BaseEstimator):
         CheckpointError
             If the checkpoint belongs to a run with other settings or other data.
         """
+        started = time.monotonic()
         backbone = resolve_backbone(self.backbone)
         directions = resolve_directions(self.direction, backbone)
         check_checkpoint(checkpoint, self.random_state)
-        plan = self._plan()
+        plan, budget, runtime = self._plan(), check_budget(self.budget), resolve_runtime(self.device, self.precision)
         raws, srgbs = check_pairs(X, Y)
         held_out = None if validation is None else check_validation(validation)
         camera = raws[0].shot.camera
 
+        trainings: dict[str, Training] = {}
+        first_steps: dict[str, int] = {}
+        for direction in directions:
+            pairs = in_direction(direction, (raws, srgbs))
+            network, first_steps[direction] = self._build(backbone, direction, pairs, plan.seed)
+            trainings[direction] = Training(network, pairs, in_direction(direction, held_out) if held_out else None)
+        plan = schedule(
+            trainings,
+            plan,
+            runtime,
+            budget=budget,
+            started=started,
+            checkpoint=checkpoint,
+            label=backbone.name if self.verbose > 0 else None,
+        )
+
         networks: dict[str, Network] = {}
         records: dict[str, TrainingRecord] = {}
         task = Task.of_fit(self, raws, srgbs, len(directions))
-        for direction in directions:
-            pairs = in_direction(direction, (raws, srgbs))
-            network, first_step = self._build(backbone, direction, pairs, plan.seed)
+        for direction, training in trainings.items():
+            network = training.network
             n_evaluations = 0 if network.has_closed_form else plan.n_evaluations
             so_far = copy(self).set_fitted(backbone, networks, records, camera)
             subtask = DirectionTask(task, direction, network, n_evaluations, so_far)
             records[direction] = self._train(
-                network,
-                pairs,
-                in_direction(direction, held_out) if held_out else None,
-                replace(plan, first_step=first_step),
+                training,
+                replace(plan, first_step=first_steps[direction]),
+                runtime,
                 Checkpoint(Path(checkpoint, f"{direction}.safetensors")) if checkpoint else None,
                 backbone,
-                direction,
+                f"{direction} ({len(networks) + 1} of {len(trainings)})",
                 subtask.on_evaluation,
             )
             networks[direction] = network.cpu().eval()
@@ -302,25 +327,23 @@ class ISPModel(CallbackSupportMixin, FittedNetworks, BaseEstimator):
 
     def _train(
         self,
-        network: Network,
-        pairs: tuple[ImageList, ImageList],
-        validation: tuple[ImageList, ImageList] | None,
+        training: Training,
         plan: TrainingPlan,
+        runtime: Runtime,
         checkpoint: Checkpoint | None,
         backbone: Backbone,
-        direction: str,
+        label: str,
         on_evaluation: OnEvaluation,
     ) -> TrainingRecord:
-        runtime = resolve_runtime(self.device, self.precision)
         return train(
-            network.to(runtime.device),
-            *pairs,
+            training.network.to(runtime.device),
+            *training.pairs,
             plan,
             runtime,
-            validation=validation,
+            validation=training.validation,
             checkpoint=checkpoint,
             about={"backbone": backbone.name, "settings": backbone.settings()},
-            progress_bar=f"{backbone.name} {direction}" if self.verbose > 0 else None,
+            progress_label=f"{backbone.name} {label}" if self.verbose > 0 else None,
             on_evaluation=on_evaluation,
         )
 

@@ -11,7 +11,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from ispfit.backbone import Network
 from ispfit.images import Image, ImagePairs
@@ -20,6 +19,7 @@ from ispfit.training.checkpoint import Checkpoint
 from ispfit.training.data import ImageLists
 from ispfit.training.interrupts import interruptible
 from ispfit.training.plan import TrainingPlan, TrainingRecord
+from ispfit.training.progress import ProgressDisplay
 from ispfit.training.run import TrainingRun
 
 __all__ = ["OnEvaluation", "train"]
@@ -37,7 +37,7 @@ def train(
     validation: ImageLists | None = None,
     checkpoint: Checkpoint | None = None,
     about: dict[str, Any] | None = None,
-    progress_bar: str | None = None,
+    progress_label: str | None = None,
     on_evaluation: OnEvaluation | None = None,
 ) -> TrainingRecord:
     """Train a network in place to map inputs to targets: Adam on the squared error (Nam & Kim 2017, Eq. 2, 4.3, 5.1).
@@ -55,7 +55,8 @@ def train(
     validation : inputs and targets to validate on; by default a share of the pairs, `validation_fraction`.
     checkpoint : where to write checkpoints, and to continue from if the file exists.
     about : further JSON data that must agree with the checkpoint, such as the settings of the backbone.
-    progress_bar : label of a progress bar, shown if the standard error is a terminal; None shows none.
+    progress_label : what to call the run in a progress bar on a terminal or in a notebook, and elsewhere in a line a
+        minute; None shows neither.
     on_evaluation : called after each evaluation with the record and the weights to keep so far; training ends if it
         returns True.
 
@@ -77,15 +78,15 @@ def train(
     run.distributed.check_same(identity)
     checkpoint = checkpoint if run.distributed.is_main else None  # the others neither read nor write
     _resume(run, checkpoint, identity)
-    with _bar(run, progress_bar) as bar, interruptible() as interrupted, seeded(plan.seed):
+    display = ProgressDisplay(progress_label, plan.max_steps, run.local_step)
+    with display, interruptible() as interrupted, seeded(plan.seed):
         while not run.done:
             run.step()
             if run.evaluation_is_due:
                 run.evaluate()
                 if on_evaluation and run.distributed.any(on_evaluation(run.record, run.kept)):
                     run.stop_early()
-            bar.update()
-            bar.set_postfix(run.progress_text, refresh=False)
+            display.step(run.progress_text)
             save_due = checkpoint is not None and checkpoint.due
             save, stop = run.distributed.all_reduce(save_due, interrupted.is_set())
             if save or stop or run.done:
@@ -133,8 +134,3 @@ def _resume(run: TrainingRun, checkpoint: Checkpoint | None, identity: dict[str,
         run.restore(saved)
     elif checkpoint:  # an unwritable folder is reported now, not after an hour
         checkpoint.write(run.progress(), identity)
-
-
-def _bar(run: TrainingRun, label: str | None) -> Any:
-    disable = True if label is None else None  # None: unless the standard error is a terminal
-    return tqdm(total=run.plan.max_steps, initial=run.local_step, desc=label, unit="step", disable=disable)

@@ -76,6 +76,11 @@ class TrainingPlan:
         return max(1, self.max_steps // _N_EVALUATIONS)
 
     @property
+    def usual_evaluations(self) -> int:
+        """Number of evaluations of a long run, up to rounding."""
+        return _N_EVALUATIONS
+
+    @property
     def n_evaluations(self) -> int:
         """Number of evaluations of a run that is not stopped early."""
         return -(-self.max_steps // self.validate_every)

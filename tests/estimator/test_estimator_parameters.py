@@ -24,8 +24,8 @@ def fitted() -> ISPModel:
 
 def test_the_parameters_are_these_and_no_more() -> None:
     assert list(ISPModel().get_params(deep=False)) == [
-        *("backbone", "batch_size", "device", "direction", "learning_rate", "max_steps", "precision", "random_state"),
-        *("validation_fraction", "verbose", "warm_start", "window_size", "windows_per_image"),
+        *("backbone", "batch_size", "budget", "device", "direction", "learning_rate", "max_steps", "precision"),
+        *("random_state", "validation_fraction", "verbose", "warm_start", "window_size", "windows_per_image"),
     ]
 
 
