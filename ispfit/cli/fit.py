@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ispfit.cli.baseline import baseline_of, comparison_table
 from ispfit.cli.common import DONE, LeftOut, count, load_for_command, print_json, report_left_out
 from ispfit.cli.options import (
     device_options,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["fit"]
 
 _FEW_SHOTS = 500
+_COMPARED_PAIRS = 20  # training pairs on which a model is compared with a baseline
 
 
 @click.command()
@@ -123,15 +125,21 @@ def fit(
             return DONE
         model.save(output)
         shutil.rmtree(checkpoint, ignore_errors=True)
+    compared, title = data.to_compare()
+    baseline = baseline_of(model, compared, (data.X, data.Y))
     records = {direction: asdict(record) for direction, record in model.records_.items()}
     if as_json:
         left_out = {"failures": data.left_out.failed, "rejected": data.left_out.rejected}
-        print_json({"model": str(output), "camera": model.camera_, "records": records} | left_out)
+        parametric = {"baseline": baseline.as_json() if baseline else None}
+        print_json({"model": str(output), "camera": model.camera_, "records": records} | parametric | left_out)
     else:
         for direction, record in model.records_.items():
             click.echo(f"{direction}: {_describe(record)}")
             for note in record.notes:
                 click.echo(f"  {note}")
+        if baseline:
+            psnrs = {way: model.psnr(*compared, direction=way).tolist() for way in model.networks_}
+            click.echo(comparison_table(title, backbone, psnrs, baseline))
         click.echo(f"{output}")
     return report_left_out(data.left_out, data.n_pairs)
 
@@ -151,6 +159,13 @@ class _Data:
     Y: list[Any]
     validation: tuple[list[Any], list[Any]] | None
     left_out: LeftOut
+
+    def to_compare(self) -> tuple[tuple[list[Any], list[Any]], str]:
+        """Return pairs on which to compare the model with a baseline, and their name: those for validation if any."""
+        if self.validation:
+            return self.validation, f"PSNR in dB, {count(len(self.validation[0]), 'validation pair')}"
+        n = min(len(self.X), _COMPARED_PAIRS)
+        return (self.X[:n], self.Y[:n]), f"PSNR in dB, {count(n, 'training pair')}"
 
     @property
     def n_pairs(self) -> int:

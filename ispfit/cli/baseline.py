@@ -1,0 +1,120 @@
+"""The baseline that `ispfit fit` and `ispfit score` set beside a model: `parametric`, which is fitted in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import click
+import numpy as np
+
+from ispfit.cli.common import count, psnr_table
+
+if TYPE_CHECKING:
+    from ispfit import ISPModel
+
+__all__ = ["Baseline", "baseline_of", "comparison_table"]
+
+Pairs: TypeAlias = tuple[Sequence[Any], Sequence[Any]]
+
+_NAME = "parametric"
+_MOST_PAIRS = 200  # to fit to: more change its few thousand numbers by nothing that is seen
+_PARTS = 5  # of a cross-validation
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The baseline on the pairs of a model.
+
+    Parameters
+    ----------
+    psnrs : PSNR in dB of each pair, by direction.
+    fitted_to : what it was fitted to, as text.
+    """
+
+    psnrs: dict[str, list[float]]
+    fitted_to: str
+
+    def as_json(self) -> dict[str, Any]:
+        from ispfit.metrics import psnr_summary
+
+        means = {direction: asdict(psnr_summary(psnrs)) for direction, psnrs in self.psnrs.items()}
+        return {"backbone": _NAME, "fitted_to": self.fitted_to, "directions": means}
+
+
+def baseline_of(model: ISPModel, pairs: Pairs, training: Pairs | None) -> Baseline | None:
+    """Return `parametric` on the pairs of a model; None if the model is one itself, or if there is nothing to fit to.
+
+    Parameters
+    ----------
+    model : the fitted model; the baseline is fitted in its directions.
+    pairs : raws and srgbs to measure on.
+    training : pairs to fit to; None cross-validates on `pairs`, with the shots of a scene in one part.
+    """
+    from ispfit.errors import IspfitError
+
+    if model.backbone_.name == _NAME:
+        return None
+    try:
+        if training is not None:
+            chosen = _spread(len(training[0]), _MOST_PAIRS)
+            return Baseline(_psnrs(model, _take(training, chosen), pairs), count(len(training[0]), "training pair"))
+        return _cross_validated(model, pairs)
+    except IspfitError as error:
+        click.echo(f"Note: {_NAME} cannot be fitted to compare with: {error}", err=True)
+        return None
+
+
+def comparison_table(title: str, name: str, psnrs: Mapping[str, Sequence[float]], baseline: Baseline | None) -> str:
+    """Return a table of the PSNR of a model, with the baseline's below it in each direction.
+
+    Parameters
+    ----------
+    title : head of the first column.
+    name : name of the model's backbone.
+    psnrs : PSNR in dB of each pair, by direction.
+    """
+    if baseline is None:
+        return psnr_table(title, psnrs)
+    rows = {}
+    for direction, values in psnrs.items():
+        rows[f"{direction}, {name}"] = values
+        rows[f"{direction}, {_NAME}"] = baseline.psnrs[direction]
+    return f"{psnr_table(title, rows)}\n{_NAME}, for comparison, is fitted to {baseline.fitted_to}."
+
+
+def _cross_validated(model: ISPModel, pairs: Pairs) -> Baseline | None:
+    from ispfit.images import shots_of
+
+    scenes = [shot.scene or str(index) for index, shot in enumerate(shots_of(pairs[0]))]
+    numbers = np.unique(scenes, return_inverse=True)[1] % _PARTS
+    parts = [np.flatnonzero(numbers == part).tolist() for part in range(min(_PARTS, int(numbers.max()) + 1))]
+    if len(parts) < 2:
+        return None
+    psnrs: dict[str, list[float]] = {direction: [0.0] * len(scenes) for direction in model.networks_}
+    for part in parts:
+        others = [index for index in range(len(scenes)) if index not in set(part)]
+        others = [others[index] for index in _spread(len(others), _MOST_PAIRS)]
+        found = _psnrs(model, _take(pairs, others), _take(pairs, part))
+        for direction, values in found.items():
+            for index, value in zip(part, values, strict=True):
+                psnrs[direction][index] = value
+    return Baseline(psnrs, f"the other pairs, in {len(parts)} parts")
+
+
+def _psnrs(model: ISPModel, training: Pairs, pairs: Pairs) -> dict[str, list[float]]:
+    from ispfit import ISPModel
+
+    direction = "both" if len(model.networks_) > 1 else next(iter(model.networks_))
+    fitted = ISPModel(_NAME, direction=direction, device="cpu").fit(*training)
+    return {direction: fitted.psnr(*pairs, direction=direction).tolist() for direction in model.networks_}
+
+
+def _spread(n: int, most: int) -> list[int]:
+    """Return at most `most` of the numbers below n, evenly spread."""
+    return [int(index) for index in np.unique(np.linspace(0, n - 1, min(n, most)).astype(int))]
+
+
+def _take(pairs: Pairs, indices: Sequence[int]) -> Pairs:
+    return [pairs[0][index] for index in indices], [pairs[1][index] for index in indices]
