@@ -14,23 +14,26 @@ from ispfit.color import linear_to_srgb, srgb_to_linear
 from ispfit.errors import InputError
 from ispfit.images import Image
 
-__all__ = ["Size", "check_size", "crop_fraction", "reduce_image", "resize_area"]
+__all__ = ["Size", "check_size", "crop_fraction", "reduce_image", "resize_area", "target_shape"]
 
 Size = int | tuple[int, int]
+"""The longer side in pixels, at most; or the exact (height, width)."""
 
 _CODE_OF_ONE = CODE_OF_ONE[np.dtype(np.uint16)]
 
 
 def resize_area(image: npt.NDArray[np.float32], size: Size) -> Image:
-    """Return linear light reduced by exact area averaging until it just covers `size`, cropped around the centre.
+    """Return linear light reduced by exact area averaging.
 
     Every output pixel is the mean of the rectangle of input pixels that it covers; parts of pixels count by their area.
-    The proportions of the content are kept.
+    The proportions of the content are kept: if those of `size` are others, the image is reduced until it just covers
+    `size`, and cropped around the centre.
 
     Parameters
     ----------
     image : float32 array H x W x 3, linear light.
-    size : (height, width) of the result in pixels, one number for a square; at most that of `image`.
+    size : the longer side of the result in pixels, or of a smaller image its own; or the exact (height, width), each at
+        most that of `image`: ``(512, 512)`` is the centred square of Nam & Kim (2017).
 
     Returns
     -------
@@ -39,7 +42,7 @@ def resize_area(image: npt.NDArray[np.float32], size: Size) -> Image:
     Raises
     ------
     InputError
-        If `size` is larger than the image on either side, or is not one or two positive integers.
+        If (height, width) is larger than the image on either side, or `size` is not one or two positive integers.
 
     Examples
     --------
@@ -50,8 +53,8 @@ def resize_area(image: npt.NDArray[np.float32], size: Size) -> Image:
     >>> resize_area(ramp[:, :3].repeat(2, axis=0), (1, 1))[0, :, 0].tolist()
     [1.0]
     """
-    target = check_size(size)
     source = image.shape[:2]
+    target = target_shape(source, size)
     if target == source:
         return Image(image)
     step = min(source[0] / target[0], source[1] / target[1])
@@ -80,7 +83,7 @@ def reduce_image(image: Image, size: Size | None, *, linear: bool) -> Image:
     -------
     Image of shape (height, width, 3), as linear or encoded as `image`.
     """
-    shape = None if size is None else check_size(size)
+    shape = None if size is None else target_shape(image.shape, size)
     if shape is None or image.shape[:2] == shape:
         return Image(np.ascontiguousarray(image), image.shot)
     if linear:
@@ -113,12 +116,29 @@ def crop_fraction(image: Image, box: Sequence[float]) -> Image:
     return Image(image[round(top * height) : round(bottom * height), round(left * width) : round(right * width)])
 
 
-def check_size(size: Size) -> tuple[int, int]:
-    """Return `size` as (height, width), or raise an `InputError`."""
-    pair = tuple(size) if isinstance(size, tuple | list) else (size, size)
-    if len(pair) != 2 or not all(isinstance(side, int | np.integer) and side > 0 for side in pair):
-        raise InputError(f"size: expected one or two positive integers, (height, width), got {size!r}.")
-    return int(pair[0]), int(pair[1])
+def target_shape(shape: tuple[int, ...], size: Size) -> tuple[int, int]:
+    """Return the (height, width) that an image of this shape has after it was reduced to `size`.
+
+    Examples
+    --------
+    >>> target_shape((400, 600, 3), 300), target_shape((400, 600, 3), 900), target_shape((400, 600, 3), (300, 300))
+    ((200, 300), (400, 600), (300, 300))
+    """
+    checked = check_size(size)
+    if isinstance(checked, tuple):
+        return checked
+    height, width = shape[:2]
+    share = min(1.0, checked / max(height, width))
+    return max(1, round(share * height)), max(1, round(share * width))
+
+
+def check_size(size: Size) -> Size:
+    """Return `size` as Python's numbers, or raise an `InputError`."""
+    numbers = tuple(size) if isinstance(size, tuple | list) else (size,)
+    whole = all(isinstance(side, int | np.integer) and not isinstance(side, bool) and side > 0 for side in numbers)
+    if not whole or len(numbers) != (2 if isinstance(size, tuple | list) else 1):
+        raise InputError(f"size: expected the longer side in pixels, or (height, width), got {size!r}.")
+    return int(numbers[0]) if len(numbers) == 1 else (int(numbers[0]), int(numbers[1]))
 
 
 def _area_weights(n_source: int, n_target: int, step: float) -> csr_array:

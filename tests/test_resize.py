@@ -34,9 +34,9 @@ def test_areas_are_averaged_exactly(target: int, more: int, seed: int) -> None:
 
 def test_the_centre_is_kept_of_the_longer_side() -> None:
     image = noise(40, 100)
-    np.testing.assert_allclose(resize_area(image, 20), by_supersampling(image[:, 30:70], (20, 20)), atol=1e-6)
+    np.testing.assert_allclose(resize_area(image, (20, 20)), by_supersampling(image[:, 30:70], (20, 20)), atol=1e-6)
     turned = image.swapaxes(0, 1)
-    np.testing.assert_allclose(resize_area(turned, 20), by_supersampling(turned[30:70], (20, 20)), atol=1e-6)
+    np.testing.assert_allclose(resize_area(turned, (20, 20)), by_supersampling(turned[30:70], (20, 20)), atol=1e-6)
 
 
 def test_the_size_may_have_another_aspect() -> None:
@@ -55,9 +55,26 @@ def test_white_stays_white_and_the_shot_stays_known() -> None:
     assert (small.dtype, small.shot.name, small.flags.c_contiguous) == (np.float32, "a", True)
 
 
-@pytest.mark.parametrize("size", [(8, 11), 11, (11, 8)])
+@pytest.mark.parametrize("size", [(8, 11), (11, 11), (11, 8)])
 def test_images_are_never_enlarged(size: Any) -> None:
     with pytest.raises(InputError, match=r"size: expected at most .* \(10, 10\), got .*; images are never enlarged"):
+        resize_area(noise(10, 10), size)
+
+
+@pytest.mark.parametrize(("shape", "size", "expected"), [((40, 100), 20, (8, 20)), ((100, 40), 20, (20, 8))])
+def test_one_number_is_the_longer_side(shape: Any, size: int, expected: Any) -> None:
+    image = noise(*shape)
+    np.testing.assert_allclose(resize_area(image, size), by_supersampling(image, expected), atol=1e-6)
+
+
+def test_an_image_shorter_than_its_longer_side_should_be_keeps_its_size() -> None:
+    image = noise(10, 12)
+    np.testing.assert_array_equal(resize_area(image, 13), image)
+
+
+@pytest.mark.parametrize("size", [0, -1, True, 1.5, (1,), (1, 2, 3), "8"])
+def test_a_size_is_one_or_two_positive_numbers(size: Any) -> None:
+    with pytest.raises(InputError, match=r"size: expected the longer side in pixels, or \(height, width\), got"):
         resize_area(noise(10, 10), size)
 
 

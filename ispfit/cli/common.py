@@ -9,9 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from ispfit.resize import Size
 
 __all__ = [
     "DONE",
@@ -107,7 +110,7 @@ def load_for_command(
     paths: Sequence[Path],
     split: str | Sequence[str] | None,
     *,
-    size: int,
+    size: Size,
     full_size: bool,
     crop: tuple[float, ...] | None,
     no_register: bool,

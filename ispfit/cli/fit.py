@@ -21,6 +21,7 @@ from ispfit.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from ispfit.resize import Size
     from ispfit.training import TrainingRecord
 
 __all__ = ["fit"]
@@ -53,6 +54,7 @@ _COMPARED_PAIRS = 20  # training pairs on which a model is compared with a basel
 @training_options()
 @click.option(
     "--budget",
+    default=None,
     metavar="TIME",
     help="Train for this time, both directions together, such as 90s, 5min or 1h30min. The speed of this machine is "
     "measured first and sets the number of steps, in place of --max-steps.",
@@ -74,7 +76,7 @@ def fit(
     backbone: str,
     settings: tuple[str, ...],
     split: str | None,
-    size: int,
+    size: Size,
     full_size: bool,
     no_register: bool,
     crop: tuple[float, ...] | None,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, TypeAlias
 
 import click
@@ -23,6 +24,7 @@ __all__ = [
     "parse_settings",
     "reading_options",
     "size_options",
+    "square_option",
     "training_options",
 ]
 
@@ -40,16 +42,12 @@ def combine(*options: Decorator) -> Decorator:
     return add
 
 
-class Fraction(click.ParamType):
-    """A share in [0, 1), or "auto"."""
-
-    name = "fraction"
-
-    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float | str:
-        if value == "auto":
-            return "auto"
-        share: float = click.FloatRange(0, 1, max_open=True).convert(value, parameter, context)
-        return share
+def fraction(value: Any) -> float | str:
+    """Read a share in [0, 1), or "auto"."""
+    if value == "auto":
+        return "auto"
+    share: float = click.FloatRange(0, 1, max_open=True).convert(value, None, None)
+    return share
 
 
 _TRAINING: dict[str, dict[str, Any]] = {
@@ -84,7 +82,7 @@ _TRAINING: dict[str, dict[str, Any]] = {
         "help": "Set the side of a training window in pixels.",
     },
     "validation_fraction": {
-        "type": Fraction(),
+        "type": fraction,
         "metavar": "auto|FRACTION",
         "default": "auto",
         "help": "Hold out this share of the pairs, and stop early if they prove that the model gets worse. auto holds "
@@ -155,6 +153,24 @@ no_register_option = click.option(
 )
 """Adds ``--no-register``."""
 
+
+def square_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--square``: the parameter `size` is then (N, N), which the readers of files take for a centred crop."""
+
+    @wraps(command)
+    def with_size(*, size: int | None, square: bool, **parameters: Any) -> Any:
+        if square and size is None:
+            raise click.UsageError("--square: needs --size N, the side of the square.")
+        return command(size=(size, size) if square else size, **parameters)
+
+    return click.option(
+        "--square",
+        is_flag=True,
+        help="Reduce to --size N on the shorter side instead, and crop the longer one around the centre: N x N pixels, "
+        "as Nam & Kim (2017) did.",
+    )(with_size)
+
+
 size_options = combine(
     click.option(
         "--size",
@@ -162,13 +178,14 @@ size_options = combine(
         default=512,
         show_default=True,
         metavar="N",
-        help="Reduce each pair that is made from a RAW file to at most N pixels on each side, by area averaging and "
-        "a centred crop.",
+        help="Reduce each pair that is made from a RAW file, by area averaging, to N pixels on its longer side. A "
+        "smaller one keeps its size.",
     ),
+    square_option,
     click.option("--full-size", is_flag=True, help="Keep the full size of pairs of RAW files; ignore --size."),
     no_register_option,
 )
-"""Adds ``--size``, ``--full-size`` and ``--no-register``: how RAW files become pairs."""
+"""Adds ``--size``, ``--square``, ``--full-size`` and ``--no-register``: how RAW files become pairs."""
 
 reading_options = combine(
     click.option("--split", metavar="NAME", help="Use only the pairs of this split of a pairs.csv, such as train."),
@@ -182,7 +199,7 @@ reading_options = combine(
     ),
     jobs_option("Read files in N processes."),
 )
-"""Adds ``--split``, ``--size``, ``--full-size``, ``--no-register``, ``--crop`` and ``--jobs``: which pairs to read."""
+"""Adds ``--split``, the `size_options`, ``--crop`` and ``--jobs``: which pairs to read."""
 
 
 def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:

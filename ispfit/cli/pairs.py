@@ -12,6 +12,7 @@ from ispfit.cli.options import jobs_option, json_option, size_options
 
 if TYPE_CHECKING:
     from ispfit.pairs import PairsReport
+    from ispfit.resize import Size
 
 __all__ = ["pairs"]
 
@@ -60,7 +61,7 @@ __all__ = ["pairs"]
 def pairs(
     folders: tuple[Path, ...],
     output: Path,
-    size: int,
+    size: Size,
     full_size: bool,
     no_register: bool,
     seed: int,

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ispfit.cli.common import print_json, report_failures, warnings_as_notes
-from ispfit.cli.options import combine, device_options, jobs_option, json_option
+from ispfit.cli.options import combine, device_options, jobs_option, json_option, square_option
 from ispfit.files import file_fingerprint, make_folder
 
 if TYPE_CHECKING:
     from ispfit.estimator import ISPModel
+    from ispfit.resize import Size
 
 __all__ = ["derender", "render"]
 
@@ -32,8 +33,9 @@ _shared_options = combine(
         type=click.IntRange(1),
         metavar="N",
         show_default="full size",
-        help="Reduce each image to N x N pixels by area averaging and a centred crop.",
+        help="Reduce each image by area averaging to N pixels on its longer side. A smaller one keeps its size.",
     ),
+    square_option,
     device_options,
     jobs_option("Process files in this number of processes."),
     click.option(
@@ -97,7 +99,7 @@ def _convert_files(
     files: tuple[Path, ...],
     output: Path,
     overwrite: bool,
-    size: int | None,
+    size: Size | None,
     device: str,
     precision: str,
     jobs: int | None,
@@ -211,7 +213,14 @@ def _name_outputs(
 
 
 def _render_file(
-    job: tuple[Path, Path], *, model: Path, device: str, precision: str, size: int | None, half_size: bool, quality: int
+    job: tuple[Path, Path],
+    *,
+    model: Path,
+    device: str,
+    precision: str,
+    size: Size | None,
+    half_size: bool,
+    quality: int,
 ) -> Path:
     from ispfit.io import read_raw, write_srgb
 
@@ -224,7 +233,7 @@ def _render_file(
 
 
 def _derender_file(
-    job: tuple[Path, Path], *, model: Path, device: str, precision: str, size: int | None, dtype: Any
+    job: tuple[Path, Path], *, model: Path, device: str, precision: str, size: Size | None, dtype: Any
 ) -> Path:
     from ispfit.io import read_srgb, write_linear
 

@@ -63,8 +63,8 @@ def load_pairs(
     split : take only the pairs of this split of the table, such as "train" or "test", or of several splits.
     lazy : return images that are mapped from the cache and read when they are used: 10,000 pairs need no more memory
         than 10. False reads all pixels into memory.
-    size : reduce pairs of RAW files to at most this size in pixels, (height, width) or one number for both; None keeps
-        full resolution. Images of a table are taken as they are.
+    size : reduce pairs of RAW files until the longer side has at most this number of pixels, or to at most (height,
+        width) with a centred crop; None keeps full resolution. Images of a table are taken as they are.
     register : False does not register RAW files and pictures: they are assumed to show the same field of view.
     n_jobs : number of processes that read RAW files; None takes one per core if there are at least four files.
 

@@ -59,7 +59,8 @@ def read_raw(
     Parameters
     ----------
     path : the file; its suffix decides between a registered reader and LibRaw.
-    size : target size in pixels, (height, width) or one number for both; see `resize_area`. None keeps the size.
+    size : longer side in pixels, at most, or the exact (height, width), reached by averaging areas in linear light; see
+        `resize_area`. None keeps the size.
     half_size : average each 2 x 2 cell of the mosaic into one pixel instead of demosaicing: half the size, much faster.
     highlights : how values above 1 are treated. Where the sensor saturates, red and blue equal their gain.
         ``"clip"``: all values are clipped to [0, 1], so that saturated areas are neutral white as in the camera's own

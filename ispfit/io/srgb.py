@@ -33,8 +33,8 @@ def read_srgb(path: str | os.PathLike[str], *, size: Size | None = None) -> Imag
     Parameters
     ----------
     path : the file; if its suffix is among `RAW_SUFFIXES`, the embedded preview is read.
-    size : target size in pixels, (height, width) or one number for both, reached by averaging areas in linear
-        light; see `resize_area`. None keeps the size.
+    size : longer side in pixels, at most, or the exact (height, width), reached by averaging areas in linear light; see
+        `resize_area`. None keeps the size.
 
     Returns
     -------

@@ -64,7 +64,7 @@ def appearance(srgb: FloatImage) -> list[int]:
     light = linear.mean(axis=2, keepdims=True)
     enlargement = -(-_THUMBNAIL_PX // min(light.shape[:2]))  # 1 unless the picture is smaller than a thumbnail
     light = light.repeat(enlargement, axis=0).repeat(enlargement, axis=1)
-    small = np.asarray(resize_area(np.repeat(light, 3, axis=2), _THUMBNAIL_PX))[..., 0]
+    small = np.asarray(resize_area(np.repeat(light, 3, axis=2), (_THUMBNAIL_PX, _THUMBNAIL_PX)))[..., 0]
     log = np.log(small + _DARK)
     detail = log - ndimage.gaussian_filter(log, _DETAIL_SIGMA_PX)
     detail = (detail - detail.mean()) / (detail.std() + 1e-6)

@@ -58,7 +58,7 @@ def make_pairs(
     ----------
     paths : RAW files and folders; see `match_files` for which picture belongs to which.
     output : folder to write to; it is made if it does not exist.
-    size : largest height and width of the pairs in pixels, or one number for both; None keeps full resolution.
+    size : largest longer side of the pairs in pixels, or (height, width) of a centred crop; None keeps full resolution.
     register : False does not register: both files are assumed to show the same field of view.
     max_residual, min_overlap : see `Tolerances`; a pair beyond them is rejected.
     camera, style : take only shots whose camera (make and model) or picture style contains this text, in any case.

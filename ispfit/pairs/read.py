@@ -49,13 +49,14 @@ class PairSettings:
 
     Parameters
     ----------
-    size : largest height and width of the pair in pixels; None keeps full resolution.
+    size : largest longer side of the pair in pixels, or the height and width of its centred crop; None keeps full
+        resolution.
     register : False assumes that both files show the same field of view.
     tolerances : what a registration must satisfy, or the pair is rejected.
     white_balance : gains (r, g, b) instead of those in the RAW file.
     """
 
-    size: tuple[int, int] | None = (512, 512)
+    size: Size | None = 512
     register: bool = True
     tolerances: Tolerances = field(default_factory=Tolerances)
     white_balance: tuple[float, ...] | None = None
@@ -92,8 +93,9 @@ def read_pair(
     ----------
     raw : what `ispfit.read_raw` reads.
     srgb : what `ispfit.read_srgb` reads; the RAW file itself for its embedded JPEG.
-    size : reduce the pair to at most this size in pixels, (height, width) or one number for both, by area averaging
-        and a centred crop. A side that is shorter keeps its length: nothing is enlarged. None keeps full resolution.
+    size : reduce the pair by area averaging until its longer side has at most this number of pixels; or to at most
+        (height, width), with a centred crop. A side that is shorter keeps its length: nothing is enlarged. None keeps
+        full resolution.
     register : False does not register: both files are assumed to show the same field of view.
 
     Returns
@@ -115,7 +117,7 @@ def read_pair(
     ...     [(dng, jpeg)] = make_camera_roll(folder, 1, image_size=(192, 288), random_state=0)
     ...     raw, srgb = read_pair(dng, jpeg, size=128)
     >>> raw.shape, srgb.shape, raw.shot.camera
-    ((128, 128, 3), (128, 128, 3), 'ispfit Virtual A')
+    ((85, 128, 3), (85, 128, 3), 'ispfit Virtual A')
     """
     files = Path(raw), Path(srgb)
     pair = prepare_pair(files, PairSettings(None if size is None else check_size(size), register))
@@ -186,20 +188,29 @@ def _decode(files: tuple[Path, Path], settings: PairSettings) -> tuple[Image, Im
     """Decode both files, the RAW file to half its size if that is enough for registration and for the pair."""
     gains, size = settings.white_balance, settings.size
     raw = read_raw(files[0], white_balance=gains, half_size=size is not None)
-    enough = [max(2 * side, _REGISTERED_PX) for side in size or ()]
-    if any(side < wanted for side, wanted in zip(raw.shape[:2], enough, strict=False)):
+    if size is not None and not _is_enough(raw.shape, size):
         raw = read_raw(files[0], white_balance=gains)
     return raw, read_srgb(files[1])
 
 
-def _warn_of_small_preview(files: tuple[Path, Path], raw: Image, srgb: Image, size: tuple[int, int] | None) -> None:
+def _is_enough(shape: tuple[int, ...], size: Size) -> bool:
+    """Whether a raw of this shape can be registered reliably, and is resampled without loss for a pair of this size."""
+    height, width = shape[:2]
+    wanted = size if isinstance(size, tuple) else (0, size) if width >= height else (size, 0)
+    return height >= max(2 * wanted[0], _REGISTERED_PX) and width >= max(2 * wanted[1], _REGISTERED_PX)
+
+
+def _warn_of_small_preview(files: tuple[Path, Path], raw: Image, srgb: Image, size: Size | None) -> None:
     """Warn if the picture in a RAW file has less than the size of the pair, or than most of the RAW file's own size."""
     height, width = srgb.shape[:2]
-    least = size or (_FULL_SIZE * raw.shape[0], _FULL_SIZE * raw.shape[1])
-    if files[0] == files[1] and (height < least[0] or width < least[1]):
-        wanted = (
-            f"{size[1]} x {size[0]} were asked for" if size else f"the RAW file has {raw.shape[1]} x {raw.shape[0]}"
-        )
+    if size is None:
+        is_small = height < _FULL_SIZE * raw.shape[0] or width < _FULL_SIZE * raw.shape[1]
+        wanted = f"the RAW file has {raw.shape[1]} x {raw.shape[0]}"
+    elif isinstance(size, tuple):
+        is_small, wanted = height < size[0] or width < size[1], f"{size[1]} x {size[0]} were asked for"
+    else:
+        is_small, wanted = max(height, width) < size, f"{size} on the longer side were asked for"
+    if files[0] == files[1] and is_small:
         message = f"{files[0]}: its embedded picture has {width} x {height} pixels, {wanted}."
         warnings.warn(message, InputWarning, stacklevel=2)
 

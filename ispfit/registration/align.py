@@ -12,12 +12,11 @@ from ispfit.images import Image, check_image
 from ispfit.registration.crop import Mask, shared_box
 from ispfit.registration.geometry import LensTransform, pixel_grid, resample
 from ispfit.registration.register import MAX_RESIDUAL, WORKING_SIZE, Registration, register
-from ispfit.resize import Size, check_size, reduce_image
+from ispfit.resize import Size, check_size, reduce_image, target_shape
 
 __all__ = ["AlignedPair", "Tolerances", "align_pair"]
 
 _Shape: TypeAlias = tuple[int, ...]
-_Size: TypeAlias = tuple[int, int]
 
 _OVERSAMPLING = 2  # images are resampled at twice the final size, so that interpolation does not blur the result
 _MIN_SHIFT_PX = 0.1  # at working size: registration cannot tell a smaller shift from none
@@ -76,9 +75,9 @@ def align_pair(
     Parameters
     ----------
     raw, srgb : float32 H x W x 3 in [0, 1], upright; their sizes may differ.
-    size : height and width of the result in pixels, one number for a square. Both images are reduced by area averaging
-        in linear light and cropped around the middle. A side on which they share fewer pixels keeps those: nothing is
-        enlarged. None keeps all that they share, at the coarser of their resolutions.
+    size : the longer side of the result in pixels; or its height and width, to which both images are cropped around
+        the middle. They are reduced by area averaging in linear light. A side on which they share fewer pixels keeps
+        those: nothing is enlarged. None keeps all that they share, at the coarser of their resolutions.
     tolerances : limits of the registration's uncertainty and of the overlap; None takes the defaults.
     register : False assumes that the two show the same field of view: nothing is searched, shifted or interpolated.
 
@@ -110,14 +109,15 @@ def _proportions_reason(raw: _Shape, srgb: _Shape) -> str:
     )
 
 
-def _reduced_pair(raw: Image, srgb: Image, target: _Size | None) -> tuple[Image, Image]:
+def _reduced_pair(raw: Image, srgb: Image, target: Size | None) -> tuple[Image, Image]:
     """Both images of one field of view, reduced to the coarser of their grids and to at most `target`."""
     height, width = np.minimum(raw.shape[:2], srgb.shape[:2]).tolist()
-    grid = (height, width) if target is None else (min(height, target[0]), min(width, target[1]))
+    wanted = (height, width) if target is None else target_shape((height, width), target)
+    grid = (min(height, wanted[0]), min(width, wanted[1]))
     return reduce_image(raw, grid, linear=True), reduce_image(srgb, grid, linear=False)
 
 
-def _registered_pair(raw: Image, srgb: Image, target: _Size | None, tolerances: Tolerances) -> AlignedPair:
+def _registered_pair(raw: Image, srgb: Image, target: Size | None, tolerances: Tolerances) -> AlignedPair:
     small_raw = _reduced_for(target, raw, linear=True)
     small_srgb = _reduced_for(target, srgb, linear=False)
     found = register(small_raw, small_srgb, max_residual=tolerances.max_residual)
@@ -132,7 +132,7 @@ def _registered_pair(raw: Image, srgb: Image, target: _Size | None, tolerances: 
     if shift < _MIN_SHIFT_PX and _same_aspect(small_raw.shape, small_srgb.shape):
         return AlignedPair(*_reduced_pair(raw, srgb, target), "", registration, zoom=zoom)
     raw, srgb, valid, resampled = _on_coarser_grid(small_raw, small_srgb, transform)
-    box = shared_box(valid, target)
+    box = shared_box(valid, target if isinstance(target, tuple) else None)
     return AlignedPair(*_reduced_pair(Image(raw[box]), Image(srgb[box]), target), "", registration, resampled, zoom)
 
 
@@ -145,14 +145,15 @@ def _rejection_reason(found: Registration, tolerances: Tolerances) -> str:
     return ""
 
 
-def _reduced_for(target: _Size | None, image: Image, *, linear: bool) -> Image:
+def _reduced_for(target: Size | None, image: Image, *, linear: bool) -> Image:
     """`image` at `_OVERSAMPLING` times the size `target`, or at working size if that is larger.
 
     Resampling more pixels gains nothing; registering fewer is less exact.
     """
     if target is None:
         return image
-    factor = min(side / (_OVERSAMPLING * wanted) for side, wanted in zip(image.shape[:2], target, strict=True))
+    wanted = target_shape(image.shape, target)
+    factor = min(side / (_OVERSAMPLING * least) for side, least in zip(image.shape[:2], wanted, strict=True))
     factor = min(factor, max(image.shape[:2]) / WORKING_SIZE)
     if factor <= 1:
         return image

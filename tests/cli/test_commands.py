@@ -339,7 +339,7 @@ def test_folders_and_files_are_not_mixed_up(run: Any, model: Path, pairs: Path, 
 
 
 def test_a_failure_names_its_file(run: Any, model: Path, roll: Path, tmp_path: Path) -> None:
-    result = run("render", model, sorted(roll.glob("*.dng"))[0], "-o", tmp_path, "--size", "400")
+    result = run("render", model, sorted(roll.glob("*.dng"))[0], "-o", tmp_path, "--size", "400", "--square")
     assert result.code == 1
     assert sorted(roll.glob("*.dng"))[0].name in result.err
 

@@ -69,6 +69,13 @@ def test_wrong_usage_is_2(run: Any, tmp_path: Path) -> None:
 def test_a_folder_of_raw_files_is_loaded_directly(card: Path) -> None:
     X, Y = load_pairs(card, size=64)
     assert [image.shot.name for image in X] == [f"VirtualA_000{number}" for number in (1, 2, 3)]
-    assert {image.shape for image in X + Y} == {(64, 64, 3)}
-    lazy, _ = load_pairs(card, size=64, lazy=True)
+    assert {image.shape for image in X + Y} == {(48, 64, 3)}
+    lazy, _ = load_pairs(card, size=(64, 64), lazy=True)
     assert [image.shape for image in lazy] == [(64, 64, 3)] * 3
+
+
+def test_size_is_the_longer_side_and_square_the_crop_of_the_paper(run: Any, card: Path, tmp_path: Path) -> None:
+    for arguments, shape in ((["--size", "64"], (48, 64, 3)), (["--size", "64", "--square"], (64, 64, 3))):
+        output = tmp_path / "-".join(arguments)
+        assert run("pairs", card, "-o", output, "--jobs", "1", *arguments)[0] == 0
+        assert {image.shape for image in load_pairs(output)[0]} == {shape}

@@ -69,13 +69,13 @@ def test_the_result_has_the_size_that_was_asked_for(pair: Any) -> None:
 
 
 def test_images_are_never_enlarged(pair: Any) -> None:
-    aligned = align_pair(*pair, size=300)
+    aligned = align_pair(*pair, size=(300, 300))
     assert (aligned.reason, aligned.resampled) == ("", "")
     np.testing.assert_array_equal(aligned.raw, pair[0][:, 42:-42])
     np.testing.assert_allclose(aligned.srgb, pair[1][:, 42:-42], atol=1e-6)
 
 
-@pytest.mark.parametrize("size", [(300, 100), (200, 384), 384])
+@pytest.mark.parametrize("size", [(300, 100), (200, 384), (384, 384)])
 def test_a_side_that_is_too_short_keeps_what_the_two_share(pair: Any, size: Any) -> None:
     raw, srgb = pair
     cut = Image(raw[5:-3, 2:-6])
