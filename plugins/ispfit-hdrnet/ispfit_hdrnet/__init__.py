@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import ispfit
+from ispfit.backbones.parts.calibration import calibrate, thumbnails
 from ispfit.images import Image
 from ispfit_hdrnet.network import HDRNetNetwork
-from ispfit_hdrnet.start import calibrate, fit_start, thumbnails
+from ispfit_hdrnet.start import fit_start
 
 __all__ = ["HDRNet"]
 
@@ -56,7 +57,8 @@ class HDRNet(ispfit.Backbone):
         assert isinstance(network, HDRNetNetwork)
         pairs = pairs if isinstance(pairs, Sequence) else list(pairs)
         network.start_from(*fit_start(pairs, self.depth))
-        calibrate(network, thumbnails(pairs, network.thumbnail_size))
+        images = thumbnails(pairs, network.thumbnail_size)
+        calibrate(network.predict.hidden_layers(), lambda: network.describe(images))
 
 
 @ispfit.hookimpl

@@ -1,28 +1,22 @@
-"""What training starts from: one transform a slice, fitted to colours, and layers scaled to the images."""
+"""What training starts from: one transform a slice, fitted to colours."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d
+from torch import Tensor
 
-from ispfit.backbones.parts.color_samples import evenly_spaced, sample_colors
+from ispfit.backbones.parts.color_samples import sample_colors
 from ispfit.images import Image
 from ispfit_hdrnet.grid import raise_to_power
-from ispfit_hdrnet.network import HDRNetNetwork
 
-__all__ = ["calibrate", "fit_start", "thumbnails"]
+__all__ = ["fit_start"]
 
 _GAMMA = 2.2
 _POWERS = (1 / _GAMMA, 1.0, _GAMMA)  # raw to sRGB, neither, sRGB to raw
 _TIE = 1e-4  # ties a slice to the transform of all colours, relative to a coefficient's mean share of the data
 _LEAST_RIDGE = 1e-6
-_MAX_IMAGES = 300
-_LEAST_DEVIATION = 1e-3  # of features, below which they say nothing of an image and are not scaled up
 
 
 def fit_start(pairs: Sequence[tuple[Image, Image]], depth: int) -> tuple[float, Tensor]:
@@ -58,35 +52,3 @@ def _ridge(design: Tensor, targets: Tensor, ridge: float) -> Tensor:
     normal = design.T @ design + ridge * torch.eye(design.shape[1], dtype=design.dtype)
     solution: Tensor = torch.linalg.solve(normal, design.T @ targets)
     return solution
-
-
-def thumbnails(pairs: Sequence[tuple[Image, Image]], size: int) -> Tensor:
-    """Return thumbnails (n, 3, size, size) of the inputs of at most 300 pairs, evenly spaced."""
-    images = (np.array(pairs[index][0], np.float32) for index in evenly_spaced(len(pairs), _MAX_IMAGES))
-    return torch.cat([adaptive_avg_pool2d(torch.from_numpy(image).permute(2, 0, 1)[None], size) for image in images])
-
-
-def calibrate(network: HDRNetNetwork, images: Tensor) -> None:
-    """Scale and shift the hidden layers so that their outputs have mean 0 and variance 1 over images (N, 3, H, W).
-
-    Mishkin & Matas, "All you need is a good init", ICLR 2016, do so one layer after the other; here each layer is
-    changed while the images pass through it. Outputs that hardly vary are shifted but not scaled.
-    """
-    hooks = [layer.register_forward_hook(_standardise) for layer in network.predict.hidden_layers()]
-    with torch.no_grad():
-        network.describe(images)
-    for hook in hooks:
-        hook.remove()
-
-
-def _standardise(layer: nn.Module, inputs: Any, output: Tensor) -> Tensor:
-    """Change a layer so that `output` has mean 0 and variance 1; return what the changed layer gives."""
-    assert isinstance(layer, nn.Conv2d | nn.Linear)
-    assert layer.bias is not None
-    features = output.transpose(0, 1).flatten(1)
-    mean, deviation = features.mean(1), features.std(1, correction=0)
-    deviation = torch.where(deviation > _LEAST_DEVIATION, deviation, 1)
-    layer.weight.div_(deviation.view(-1, *[1] * (layer.weight.ndim - 1)))
-    layer.bias.sub_(mean).div_(deviation)
-    shape = (1, -1, *[1] * (output.ndim - 2))
-    return (output - mean.view(shape)) / deviation.view(shape)

@@ -9,13 +9,14 @@ import pytest
 import torch
 
 import ispfit
+from ispfit.backbones.parts.calibration import calibrate, thumbnails
 from ispfit.datasets import make_camera_pairs
 from ispfit.images import Image
 from ispfit.testing import check_backbone
 from ispfit_hdrnet import HDRNet
 from ispfit_hdrnet.grid import apply_transforms, identity, raise_to_power, slice_grid
 from ispfit_hdrnet.network import HDRNetNetwork
-from ispfit_hdrnet.start import calibrate, fit_start, thumbnails
+from ispfit_hdrnet.start import fit_start
 
 
 def colors(seed: int = 0) -> torch.Tensor:
@@ -118,7 +119,7 @@ def test_calibrated_layers_have_mean_zero_and_variance_one() -> None:
     network = built(HDRNet(cells=4, channels=4))
     small = thumbnails(camera_pairs(False, count=6), network.thumbnail_size)
     assert small.shape == (6, 3, 16, 16)
-    calibrate(network, small)
+    calibrate(network.predict.hidden_layers(), lambda: network.describe(small))
     outputs: list[torch.Tensor] = []
     for layer in network.predict.hidden_layers():
         layer.register_forward_hook(lambda layer, inputs, output: outputs.append(output.transpose(0, 1).flatten(1)))
@@ -132,7 +133,8 @@ def test_calibrated_layers_have_mean_zero_and_variance_one() -> None:
 def test_one_image_does_not_blow_up_the_layers() -> None:
     network = built(HDRNet(cells=4, channels=4))
     pairs, before = camera_pairs(False, count=1), [layer.weight.clone() for layer in network.predict.dense[::2]]
-    calibrate(network, thumbnails(pairs, network.thumbnail_size))
+    small = thumbnails(pairs, network.thumbnail_size)
+    calibrate(network.predict.hidden_layers(), lambda: network.describe(small))
     for layer, weight in zip(network.predict.dense[::2], before, strict=True):
         torch.testing.assert_close(layer.weight, weight)  # features of a single image do not vary
 
