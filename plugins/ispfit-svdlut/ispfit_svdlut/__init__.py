@@ -1,4 +1,4 @@
-"""A backbone for ispfit: low-rank 2-D tables and a low-rank bilateral grid (SVDLUT, Kim 2025)."""
+"""A backbone for ispfit: low-rank 2-D tables and a low-rank bilateral grid (SVDLUT, Kim et al. 2025)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ class SVDLUT(ispfit.Backbone):
 
     References
     ----------
-    W. Kim, "SVDLUT", 2025: 3-D tables and bilateral grids are replaced by sums of 2-D ones, and these by products of
+    W. Kim, K. Lee, N. I. Cho, "Lightweight and Fast Real-time Image Enhancement via Decomposition of the Spatial-aware
+    Lookup Tables", ICCV 2025: 3-D tables and bilateral grids are replaced by sums of 2-D ones, and these by products of
     low rank, from singular value decompositions.
     """
 

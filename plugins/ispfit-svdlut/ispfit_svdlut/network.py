@@ -142,4 +142,4 @@ class FactorPredictor(nn.Module):
         return relative, self._face(self.rows(rows)), self._face(self.columns(columns))
 
     def _face(self, outputs: Tensor) -> Tensor:
-        return outputs.float().unflatten(2, (2, 3, self.grid_rank)).permute(0, 2, 3, 1, 4)
+        return outputs.float().view(*outputs.shape[:2], 2, 3, self.grid_rank).permute(0, 2, 3, 1, 4)
