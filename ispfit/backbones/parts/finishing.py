@@ -54,10 +54,11 @@ def finish(colors: Tensor, coefficients: Tensor) -> tuple[Tensor, Tensor]:
     changed : (..., n, 3), in a neighbourhood of mean brightness.
     slope : (..., n, 3), the change per unit of the neighbourhood's brightness.
     """
-    everywhere, locally = basis(colors)
-    column = coefficients[..., None, :, None]  # for every colour of a shot
-    changes, slope = everywhere @ column[..., :-_LIFT_HATS, :], locally @ column[..., -_LIFT_HATS:, :]
-    return colors + changes[..., 0], slope[..., 0]
+    tone, saturation, tint, lift = coefficients[..., None, :].split([_TONE_HATS, 2, 3, _LIFT_HATS], -1)
+    luma = (colors @ torch.from_numpy(BT601_LUMA).to(colors))[..., None]
+    factor = saturation[..., :1] + saturation[..., 1:] * (luma - 0.5)
+    changes = _curve(luma, tone) + factor * (colors - luma) + 4 * tint * colors * (1 - colors)
+    return colors + changes, _curve(luma, lift).expand(changes.shape)
 
 
 def fit_coefficients(colors: Tensor, residual: Tensor, brightness: Tensor, slope: Tensor) -> Tensor:
@@ -76,6 +77,11 @@ def fit_coefficients(colors: Tensor, residual: Tensor, brightness: Tensor, slope
     ridge = _RIDGE * normal.trace() / len(normal) * torch.eye(len(normal), dtype=torch.float64)
     coefficients: Tensor = torch.linalg.solve(normal + ridge, design.T @ targets)
     return coefficients
+
+
+def _curve(luma: Tensor, heights: Tensor) -> Tensor:
+    """Return (..., n, 1), the piecewise linear curve of luma (..., n, 1) through heights (..., 1, hats)."""
+    return (torch.cat(_hats(luma, heights.shape[-1]), -1) * heights).sum(-1, keepdim=True)
 
 
 def _hats(values: Tensor, count: int) -> list[Tensor]:
