@@ -54,7 +54,7 @@ def finish(colors: Tensor, coefficients: Tensor) -> tuple[Tensor, Tensor]:
     changed : (..., n, 3), in a neighbourhood of mean brightness.
     slope : (..., n, 3), the change per unit of the neighbourhood's brightness.
     """
-    tone, saturation, tint, lift = coefficients[..., None, :].split([_TONE_HATS, 2, 3, _LIFT_HATS], -1)
+    tone, saturation, tint, lift = torch.split(coefficients[..., None, :], [_TONE_HATS, 2, 3, _LIFT_HATS], -1)
     luma = (colors @ torch.from_numpy(BT601_LUMA).to(colors))[..., None]
     factor = saturation[..., :1] + saturation[..., 1:] * (luma - 0.5)
     changes = _curve(luma, tone) + factor * (colors - luma) + 4 * tint * colors * (1 - colors)
