@@ -22,6 +22,7 @@ _COMMANDS = {
     "demo": "demo",
     "derender": "render",
     "fit": "fit",
+    "info": "info",
     "pairs": "pairs",
     "render": "render",
     "score": "score",

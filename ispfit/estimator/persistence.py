@@ -41,6 +41,7 @@ class ModelFile:
     records : the training record of each network.
     parameters : the estimator's parameters, as JSON values.
     camera : make and model of the camera, if known.
+    version : version of ispfit that wrote the file, as the file claims.
     """
 
     backbone: Backbone
@@ -48,6 +49,7 @@ class ModelFile:
     records: dict[str, TrainingRecord]
     parameters: dict[str, Any]
     camera: str | None
+    version: str = __version__
 
 
 def write_model(path: str | PathLike[str], model: ModelFile) -> None:
@@ -64,7 +66,7 @@ def write_model(path: str | PathLike[str], model: ModelFile) -> None:
     backbone = {"name": name, "origin": _origin(model.backbone), "settings": settings}
     about = {
         "format": FORMAT,
-        "version": __version__,
+        "version": model.version,
         "backbone": backbone,
         "directions": list(model.networks),
         "parameters": model.parameters,
@@ -155,7 +157,8 @@ def _read(source: Path, file: TensorFile) -> ModelFile:
             for direction in directions
         }
         parameters, camera = _parameters(about), _camera(about)
-        return ModelFile(backbone, build_networks(backbone, directions, file), records, parameters, camera)
+        networks = build_networks(backbone, directions, file)
+        return ModelFile(backbone, networks, records, parameters, camera, _version(about))
     except ModelFileError:
         raise
     except Exception as error:
@@ -193,6 +196,11 @@ def _camera(about: dict[str, Any]) -> str | None:
     if camera is not None and not (isinstance(camera, str) and len(camera) <= _LONGEST_TEXT):
         raise TypeError(f"camera in its metadata: expected a name or null, got {shorten(repr(camera), 60)}")
     return camera
+
+
+def _version(about: dict[str, Any]) -> str:
+    version = about.get("version")
+    return shorten(version, 60, placeholder="...") if isinstance(version, str) else "of an unknown version"
 
 
 def _backbone_class(source: Path, name: str, origin: str) -> type[Backbone]:
