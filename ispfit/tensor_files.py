@@ -58,8 +58,13 @@ class TensorFile:
                 raise ValueError(f"its tensor {name[:100]!r} is unknown")
 
     def read(self, name: str, dtype: torch.dtype) -> Tensor:
-        """Read a tensor to the CPU; raise a `ValueError` if it is of another type, or holds NaN or infinite values."""
+        """Read a tensor to the CPU; raise a `ValueError` if it is of another type, or holds NaN or infinite values.
+
+        Floating-point numbers of another precision are converted.
+        """
         tensor: Tensor = self.file.get_tensor(name)
+        if tensor.is_floating_point() and dtype.is_floating_point:
+            tensor = tensor.to(dtype)
         if tensor.dtype != dtype:
             raise ValueError(f"its tensor {name!r} is of type {tensor.dtype}, expected {dtype}")
         if tensor.is_floating_point() and tensor.numel() and not float(tensor.abs().max()) <= _MAX_WEIGHT:

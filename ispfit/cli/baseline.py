@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
-import numpy as np
 
 from ispfit.cli.common import count, psnr_table
 
@@ -85,6 +84,8 @@ def comparison_table(title: str, name: str, psnrs: Mapping[str, Sequence[float]]
 
 
 def _cross_validated(model: ISPModel, pairs: Pairs) -> Baseline | None:
+    import numpy as np
+
     from ispfit.images import shots_of
 
     scenes = [shot.scene or str(index) for index, shot in enumerate(shots_of(pairs[0]))]
@@ -113,7 +114,7 @@ def _psnrs(model: ISPModel, training: Pairs, pairs: Pairs) -> dict[str, list[flo
 
 def _spread(n: int, most: int) -> list[int]:
     """Return at most `most` of the numbers below n, evenly spread."""
-    return [int(index) for index in np.unique(np.linspace(0, n - 1, min(n, most)).astype(int))]
+    return list(range(n)) if n <= most else [round(index * (n - 1) / (most - 1)) for index in range(most)]
 
 
 def _take(pairs: Pairs, indices: Sequence[int]) -> Pairs:

@@ -143,7 +143,7 @@ def test_size_averages_areas(patches: Any, write_shot: Any) -> None:
 
 @pytest.mark.parametrize("size", [0, (8, -1), (1, 2, 3), 2.5])
 def test_size_must_be_one(patches: Any, write_shot: Any, size: Any) -> None:
-    with pytest.raises(InputError, match="size: expected one or two positive integers"):
+    with pytest.raises(InputError, match=r"size: expected the longer side in pixels, or \(height, width\)"):
         read_raw(write_shot(patches), size=size)
 
 
