@@ -26,7 +26,19 @@ _HOME = {
     "read_raw": "io",
     "read_srgb": "io",
 }
-_MODULES = ["backbone", "color", "datasets", "errors", "formats", "io", "metrics", "pairs", "testing"]
+_MODULES = [
+    "analysis",
+    "backbone",
+    "color",
+    "datasets",
+    "displays",
+    "errors",
+    "formats",
+    "io",
+    "metrics",
+    "pairs",
+    "testing",
+]
 
 __all__ = [
     "Backbone",
@@ -35,9 +47,11 @@ __all__ = [
     "Scene",
     "Window",
     "__version__",
+    "analysis",
     "backbone",
     "color",
     "datasets",
+    "displays",
     "errors",
     "formats",
     "get_backbone",
@@ -56,7 +70,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from ispfit import backbone, color, datasets, errors, formats, io, metrics, pairs, testing
+    from ispfit import analysis, backbone, color, datasets, displays, errors, formats, io, metrics, pairs, testing
     from ispfit.backbone import Backbone, Network, Scene, Window
     from ispfit.estimator import ISPModel, inverse_psnr_scorer, load, psnr_scorer
     from ispfit.io import read_raw, read_srgb

@@ -37,7 +37,7 @@ The rules of `Network.render`:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -47,53 +47,9 @@ from torch import Tensor
 
 from ispfit.errors import BackboneError
 from ispfit.images import Image
+from ispfit.scene import Scene, ScenePart
 
-__all__ = ["Backbone", "Network", "Scene", "Window"]
-
-
-class Scene(Mapping[str, Tensor]):
-    """What `Network.describe` returns, Φ: named tensors whose leading axis counts the images.
-
-    Parameters
-    ----------
-    **tensors : tensors of shape (N, ...), whose size must not grow with the image; none if the network ignores the
-        scene.
-
-    Examples
-    --------
-    >>> import torch
-    >>> scene = Scene(mean=torch.tensor([[0.1], [0.7]]))
-    >>> scene.select(torch.tensor([1, 1, 0]))["mean"].flatten().tolist()
-    [0.699..., 0.699..., 0.100...]
-    """
-
-    def __init__(self, **tensors: Tensor) -> None:
-        self._tensors = tensors
-
-    def __getitem__(self, name: str) -> Tensor:
-        return self._tensors[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._tensors)
-
-    def __len__(self) -> int:
-        return len(self._tensors)
-
-    def __repr__(self) -> str:
-        return f"Scene({', '.join(f'{name}={tuple(tensor.shape)}' for name, tensor in self.items())})"
-
-    def select(self, index: Tensor) -> Scene:
-        """Return a scene whose row i is the scene of image ``index[i]``."""
-        return Scene(**{name: tensor[index] for name, tensor in self.items()})
-
-    def detach(self) -> Scene:
-        """Return the same values without gradient history."""
-        return Scene(**{name: tensor.detach() for name, tensor in self.items()})
-
-    @classmethod
-    def cat(cls, scenes: Sequence[Scene]) -> Scene:
-        """Concatenate the scenes of several images."""
-        return cls(**{name: torch.cat([scene[name] for scene in scenes]) for name in scenes[0]})
+__all__ = ["Backbone", "Network", "Scene", "ScenePart", "Window"]
 
 
 @dataclass(frozen=True)
@@ -181,6 +137,17 @@ class Network(torch.nn.Module):
         float32 (N, 3, h, w), nominally in [0, 1]; the caller clips.
         """
         raise NotImplementedError(f"{type(self).__name__} must implement render(pixels, scene, window).")
+
+    def scene_parts(self) -> dict[str, ScenePart]:
+        """Return the parts of a scene that `ispfit.analysis.exchange_scene` can exchange alone, by name; optional.
+
+        A slash puts parts into a group: ``luminance`` names both ``luminance/global`` and ``luminance/grid4``.
+        """
+        return {}
+
+    def complete_scene(self, scene: Scene) -> Scene:
+        """Recompute those tensors of a scene that follow from others, some of which were exchanged; optional."""
+        return scene
 
     def describe_std(self, scene: Scene) -> Scene:
         """Return what `render_std` needs of scenes, computed once per image; the default returns `scene`."""

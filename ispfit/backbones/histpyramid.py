@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
-from ispfit.backbone import Backbone, Network, Scene, Window
+from ispfit.backbone import Backbone, Network, Scene, ScenePart, Window
 from ispfit.backbones.parts.color_samples import Colors, sample_colors
 from ispfit.backbones.parts.grids import sample_grids
 from ispfit.backbones.parts.histogram import LearnableHistogram
@@ -141,6 +141,17 @@ class HistPyramidNetwork(Network):
         votes = self.histogram(self._compress(adaptive_avg_pool2d(image, _THUMBNAIL_PX)))
         parts = {f"grid{cells}": adaptive_avg_pool2d(votes, cells) for cells in self.grids}
         return Scene(histogram=votes.mean((2, 3)), **parts)
+
+    def scene_parts(self) -> dict[str, ScenePart]:
+        """Return the bins of L, ``luminance``, and of r and g, ``chrominance``, each globally and on the grids."""
+        bins = self.histogram.centers.shape[1]
+        channels = {"luminance": slice(0, bins), "chrominance": slice(bins, 3 * bins)}
+        scales = {"global": "histogram", **{f"grid{cells}": f"grid{cells}" for cells in self.grids}}
+        return {
+            f"{channel}/{scale}": {tensor: columns}
+            for channel, columns in channels.items()
+            for scale, tensor in scales.items()
+        }
 
     def render(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
         """Mix the scales, each at its own resolution, on the window and 2 pixels around it, then convolve."""

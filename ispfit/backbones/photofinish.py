@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ispfit.backbone import Backbone, Network, Scene, Window
+from ispfit.backbone import Backbone, Network, Scene, ScenePart, Window
 from ispfit.backbones.parts.camera_directions import Derendering, Rendering
 from ispfit.backbones.parts.checks import check_integers
 from ispfit.backbones.parts.color_model import ParametricNetwork
@@ -69,6 +69,14 @@ class _Directed(Network):
     def describe(self, image: Tensor) -> Scene:
         """Predict the parameters of the shot, and compute its table of colours."""
         return self.direction.describe(image)
+
+    def scene_parts(self) -> dict[str, ScenePart]:
+        """Return the statistics of brightness and of colour, and the brightness from place to place."""
+        return self.direction.scene_parts()
+
+    def complete_scene(self, scene: Scene) -> Scene:
+        """Recompute what follows from the statistics."""
+        return self.direction.complete_scene(scene)
 
     def render(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
         """Look up each pixel in the table."""

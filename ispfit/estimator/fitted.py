@@ -267,7 +267,7 @@ class FittedNetworks(TransformerMixin):
     @contextmanager
     def _on_device(self, direction: str) -> Iterator[tuple[Network, Runtime]]:
         """Yield the network of a direction, which is on the runtime's device within the block, and the runtime."""
-        self._check_direction(direction)
+        self.check_direction(direction)
         runtime = resolve_runtime(self.device, self.precision)
         network = self.networks_[direction].to(runtime.device)
         try:
@@ -275,7 +275,8 @@ class FittedNetworks(TransformerMixin):
         finally:
             network.cpu()
 
-    def _check_direction(self, direction: str) -> None:
+    def check_direction(self, direction: str) -> None:
+        """Raise an `InputError` if there is no such direction, or a `NotFittedError` if it is not fitted."""
         if direction not in DIRECTIONS:
             raise InputError(f"direction: expected 'forward' or 'inverse', got {direction!r}.")
         self._check_fitted()

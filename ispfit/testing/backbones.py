@@ -26,6 +26,7 @@ _STAGES: tuple[tuple[Check, ...], ...] = (
         parameters.check_pickle,
         describe.check_rows,
         describe.check_memory,
+        describe.check_parts,
         rendering.check_halo,
         rendering.check_batch,
         rendering.check_samples,
@@ -43,6 +44,7 @@ def check_backbone(backbone: Backbone) -> None:
 
     - Hyper-parameters are stored as given, cloned, and survive JSON.
     - `describe` returns a scene of fixed size for each image alone, in memory that does not grow with the image.
+    - `scene_parts` names values of the scene; `complete_scene` leaves a complete scene as it is.
     - `render` returns the right shape, reads no more than the halo, and renders tiles as it renders the whole.
     - `render_samples` returns the pixels of `render`; `render_std`, if there is one, keeps the rules of `render`.
     - Neither uses statistics of the batch or the window, state, or random numbers, and neither changes its inputs.

@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from ispfit.backbone import Network, Scene
+from ispfit.backbone import Network, Scene, ScenePart
 from ispfit.testing.memory import peak_bytes
 from ispfit.testing.subject import TOLERANCE, Subject, describe, difference
 
-__all__ = ["check_memory", "check_rows", "check_scene"]
+__all__ = ["check_memory", "check_parts", "check_rows", "check_scene"]
 
 _SHORT_PX, _TALL_PX, _WIDTH_PX = 256, 2048, 256  # heights of two images, and the width of both
 _ALLOWANCE_BYTES = 2**20  # the taller image has 6 MiB
@@ -77,3 +77,34 @@ def check_rows(subject: Subject) -> Iterator[str]:
                     f"the scene's {name} depends on the other images of the batch; use no batch statistics in describe."
                 )
                 return
+
+
+def check_parts(subject: Subject) -> Iterator[str]:
+    """scene_parts names values of the scene, and complete_scene changes none that was not exchanged."""
+    network = subject.network()
+    one, other = (describe(network, subject.image(seed)) for seed in (0, 1))
+    for name, part in network.scene_parts().items():
+        if problem := _part_problem(one, other, name, part):
+            yield problem
+            return
+    with torch.no_grad():
+        completed = network.complete_scene(one)
+    for name, tensor in one.items():
+        if name not in completed or difference(tensor.float(), completed[name].float()).amax() > TOLERANCE:
+            yield f"complete_scene changes {name} of a scene that is complete; compute it as describe does."
+
+
+def _part_problem(one: Scene, other: Scene, name: str, part: ScenePart) -> str | None:
+    for tensor, columns in part.items():
+        if tensor not in one:
+            return f"scene_parts: {name} names the tensor {tensor}, which is not in the scene ({', '.join(one)})."
+        try:
+            found = one[tensor][:, columns]
+        except (IndexError, TypeError) as error:
+            return f"scene_parts: {name} does not fit {tensor} of shape {tuple(one[tensor].shape)}: {error}."
+        if found.numel() == 0 or not one[tensor].is_floating_point():
+            return (
+                f"scene_parts: {name} names no floating-point values of {tensor}, of shape {tuple(one[tensor].shape)}."
+            )
+    one.blend(other, 0.5, part)
+    return None

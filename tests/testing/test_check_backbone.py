@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d
 
 from ispfit import Backbone, Network, Scene, Window, list_backbones
+from ispfit.backbone import ScenePart
 from ispfit.errors import BackboneError
 from ispfit.images import Image
 from ispfit.testing import check_backbone
@@ -125,6 +126,26 @@ class GrowingScene(Good):
 class Hungry(Good):
     def describe(self, image: Tensor) -> Scene:
         return Scene(mean=image.square().mean((2, 3)))
+
+
+class PartOfNothing(Good):
+    def scene_parts(self) -> dict[str, ScenePart]:
+        return {"light": {"means": slice(None)}}
+
+
+class PartBeyondTheScene(Good):
+    def scene_parts(self) -> dict[str, ScenePart]:
+        return {"light": {"mean": [3]}}
+
+
+class EmptyPart(Good):
+    def scene_parts(self) -> dict[str, ScenePart]:
+        return {"light": {"mean": slice(3, 4)}}
+
+
+class ChangesACompleteScene(Good):
+    def complete_scene(self, scene: Scene) -> Scene:
+        return Scene(mean=2 * scene["mean"])
 
 
 class SceneOfDicts(Good):
@@ -364,6 +385,10 @@ WRONG = {
     "Counts": r"the output depends on earlier calls; keep no state between calls",
     "GrowingScene": r"the size of the scene's rows depends on the image's .*; reduce it in describe",
     "Hungry": r"describe needs 6\.0 MiB for an image of 2048 x 256 pixels .*; reduce the image first",
+    "PartOfNothing": r"scene_parts: light names the tensor means, which is not in the scene \(mean\)",
+    "PartBeyondTheScene": r"scene_parts: light does not fit mean of shape \(1, 3\): index 3 is out of bounds",
+    "EmptyPart": r"scene_parts: light names no floating-point values of mean, of shape \(1, 3\)",
+    "ChangesACompleteScene": r"complete_scene changes mean of a scene that is complete; compute it as describe does",
     "SceneOfDicts": r"describe returned a dict, expected ispfit\.Scene\(name=tensor, \.\.\.\)",
     "SceneWithoutRows": r"describe returned light of shape \(\) for 2 images; its leading axis must count the images",
     "Impure": r"render changes its pixels; use no in-place operations on its inputs",

@@ -7,7 +7,9 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, pad
 
 __all__ = [
+    "CHROMINANCE",
     "LOG_MEAN",
+    "LUMINANCE",
     "N_STATISTICS",
     "THUMBNAIL_PX",
     "brightness_map",
@@ -29,6 +31,12 @@ N_STATISTICS = 24
 
 LOG_MEAN = 9
 """Column of the mean logarithm of the brightness."""
+
+CHROMINANCE = [17, 18, 19, 20, 21]
+"""Columns that describe the colours, and not the brightness."""
+
+LUMINANCE = [column for column in range(N_STATISTICS) if column not in CHROMINANCE]
+"""Columns that describe the brightness and its place in the image."""
 
 
 def thumbnail(image: Tensor) -> Tensor:

@@ -11,12 +11,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample, interpolate
 
-from ispfit.backbone import Scene, Window
+from ispfit.backbone import Scene, ScenePart, Window
 from ispfit.backbones.parts.color_table import lattice, look_up
 from ispfit.backbones.parts.finishing import N_COEFFICIENTS, finish, fit_coefficients
 from ispfit.backbones.parts.residual import MIN_SCENES, N_FOLDS, Residual, ResidualShots
 from ispfit.backbones.parts.scene_regression import SceneRegression, predict_folds
-from ispfit.backbones.parts.scene_statistics import LOG_MEAN, clipped_shares, thumbnail
+from ispfit.backbones.parts.scene_statistics import (
+    CHROMINANCE,
+    LOG_MEAN,
+    LUMINANCE,
+    N_STATISTICS,
+    clipped_shares,
+    thumbnail,
+)
 from ispfit.backbones.parts.shot_samples import ShotSamples
 from ispfit.backbones.parts.uncertainty import LeftOutShots, Uncertainty, variance_at
 
@@ -95,17 +102,37 @@ class Direction(nn.Module):
         return finish(self.base(nodes, parameters[..., 0]), parameters[..., 1:])
 
     def describe(self, image: Tensor) -> Scene:
-        """Return the table of each image, the brightness of its neighbourhoods, and what the uncertainty needs."""
+        """Return each image's statistics, its table, its brightness by place, and what the uncertainty needs."""
         with torch.autocast(image.device.type, enabled=False):
             small = thumbnail(image)
-            statistics = self.statistics(small, clipped_shares(image))
-            parameters = self.regression(statistics)
-            return Scene(
-                table=torch.stack([self._table(*each) for each in zip(parameters, statistics, strict=True)]),
-                brightness=self.brightness(small),
-                parameters=parameters,
-                spread=self.uncertainty.spread(self.regression.distance(statistics)),
-            )
+            return self._scene(self.statistics(small, clipped_shares(image)), self.brightness(small))
+
+    def scene_parts(self) -> dict[str, ScenePart]:
+        """Return the statistics of brightness and of colour, and the brightness from place to place."""
+        blocks = range(0, len(self.regression.mean), N_STATISTICS)
+        luminance, chrominance = (
+            [first + column for first in blocks for column in columns] for columns in (LUMINANCE, CHROMINANCE)
+        )
+        return {
+            "luminance/global": {"statistics": luminance},
+            "luminance/local": {"brightness": slice(None)},
+            "chrominance/global": {"statistics": chrominance},
+        }
+
+    def complete_scene(self, scene: Scene) -> Scene:
+        """Recompute the table, the parameters and the spread from the statistics."""
+        with torch.autocast(scene["statistics"].device.type, enabled=False):
+            return self._scene(scene["statistics"], scene["brightness"])
+
+    def _scene(self, statistics: Tensor, brightness: Tensor) -> Scene:
+        parameters = self.regression(statistics)
+        return Scene(
+            statistics=statistics,
+            table=torch.stack([self._table(*each) for each in zip(parameters, statistics, strict=True)]),
+            brightness=brightness,
+            parameters=parameters,
+            spread=self.uncertainty.spread(self.regression.distance(statistics)),
+        )
 
     def _table(self, parameters: Tensor, statistics: Tensor) -> Tensor:
         """Return the table (6, size, size, size) of a scene: colours, and their slope by brightness."""
