@@ -1,67 +1,30 @@
-"""The baseline that `ispfit fit` and `ispfit score` set beside a model: `parametric`, which is fitted in seconds."""
+"""The baseline that `ispfit fit` and `ispfit score` set beside a model."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 import click
 
-from ispfit.cli.common import count, psnr_table
+from ispfit.cli.common import psnr_table
 
 if TYPE_CHECKING:
     from ispfit import ISPModel
+    from ispfit.comparison.baseline import Baseline, Pairs
 
-__all__ = ["Baseline", "baseline_of", "comparison_table"]
-
-Pairs: TypeAlias = tuple[Sequence[Any], Sequence[Any]]
-
-_NAME = "parametric"
-_MOST_PAIRS = 200  # to fit to: more change its few thousand numbers by nothing that is seen
-_PARTS = 5  # of a cross-validation
+__all__ = ["baseline_for_command", "comparison_table"]
 
 
-@dataclass(frozen=True)
-class Baseline:
-    """The baseline on the pairs of a model.
-
-    Parameters
-    ----------
-    psnrs : PSNR in dB of each pair, by direction.
-    fitted_to : what it was fitted to, as text.
-    """
-
-    psnrs: dict[str, list[float]]
-    fitted_to: str
-
-    def as_json(self) -> dict[str, Any]:
-        from ispfit.metrics import psnr_summary
-
-        means = {direction: asdict(psnr_summary(psnrs)) for direction, psnrs in self.psnrs.items()}
-        return {"backbone": _NAME, "fitted_to": self.fitted_to, "directions": means}
-
-
-def baseline_of(model: ISPModel, pairs: Pairs, training: Pairs | None) -> Baseline | None:
-    """Return `parametric` on the pairs of a model; None if the model is one itself, or if there is nothing to fit to.
-
-    Parameters
-    ----------
-    model : the fitted model; the baseline is fitted in its directions.
-    pairs : raws and srgbs to measure on.
-    training : pairs to fit to; None cross-validates on `pairs`, with the shots of a scene in one part.
-    """
+def baseline_for_command(model: ISPModel, pairs: Pairs, training: Pairs | None) -> Baseline | None:
+    """Return `ispfit.comparison.baseline.baseline_of`, or None with a note if the baseline cannot be fitted."""
+    from ispfit.comparison.baseline import BASELINE, baseline_of
     from ispfit.errors import IspfitError
 
-    if model.backbone_.name == _NAME:
-        return None
     try:
-        if training is not None:
-            chosen = _spread(len(training[0]), _MOST_PAIRS)
-            return Baseline(_psnrs(model, _take(training, chosen), pairs), count(len(training[0]), "training pair"))
-        return _cross_validated(model, pairs)
+        return baseline_of(model, pairs, training)
     except IspfitError as error:
-        click.echo(f"Note: {_NAME} cannot be fitted to compare with: {error}", err=True)
+        click.echo(f"Note: {BASELINE} cannot be fitted to compare with: {error}", err=True)
         return None
 
 
@@ -76,46 +39,10 @@ def comparison_table(title: str, name: str, psnrs: Mapping[str, Sequence[float]]
     """
     if baseline is None:
         return psnr_table(title, psnrs)
+    from ispfit.comparison.baseline import BASELINE
+
     rows = {}
     for direction, values in psnrs.items():
         rows[f"{direction}, {name}"] = values
-        rows[f"{direction}, {_NAME}"] = baseline.psnrs[direction]
-    return f"{psnr_table(title, rows)}\n{_NAME}, for comparison, is fitted to {baseline.fitted_to}."
-
-
-def _cross_validated(model: ISPModel, pairs: Pairs) -> Baseline | None:
-    import numpy as np
-
-    from ispfit.images import shots_of
-
-    scenes = [shot.scene or str(index) for index, shot in enumerate(shots_of(pairs[0]))]
-    numbers = np.unique(scenes, return_inverse=True)[1] % _PARTS
-    parts = [np.flatnonzero(numbers == part).tolist() for part in range(min(_PARTS, int(numbers.max()) + 1))]
-    if len(parts) < 2:
-        return None
-    psnrs: dict[str, list[float]] = {direction: [0.0] * len(scenes) for direction in model.networks_}
-    for part in parts:
-        others = [index for index in range(len(scenes)) if index not in set(part)]
-        others = [others[index] for index in _spread(len(others), _MOST_PAIRS)]
-        found = _psnrs(model, _take(pairs, others), _take(pairs, part))
-        for direction, values in found.items():
-            for index, value in zip(part, values, strict=True):
-                psnrs[direction][index] = value
-    return Baseline(psnrs, f"the other pairs, in {len(parts)} parts")
-
-
-def _psnrs(model: ISPModel, training: Pairs, pairs: Pairs) -> dict[str, list[float]]:
-    from ispfit import ISPModel
-
-    direction = "both" if len(model.networks_) > 1 else next(iter(model.networks_))
-    fitted = ISPModel(_NAME, direction=direction, device="cpu").fit(*training)
-    return {direction: fitted.psnr(*pairs, direction=direction).tolist() for direction in model.networks_}
-
-
-def _spread(n: int, most: int) -> list[int]:
-    """Return at most `most` of the numbers below n, evenly spread."""
-    return list(range(n)) if n <= most else [round(index * (n - 1) / (most - 1)) for index in range(most)]
-
-
-def _take(pairs: Pairs, indices: Sequence[int]) -> Pairs:
-    return [pairs[0][index] for index in indices], [pairs[1][index] for index in indices]
+        rows[f"{direction}, {BASELINE}"] = baseline.psnrs[direction]
+    return f"{psnr_table(title, rows)}\n{BASELINE}, for comparison, is fitted to {baseline.fitted_to}."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ispfit.cli.baseline import baseline_of, comparison_table
+from ispfit.cli.baseline import baseline_for_command, comparison_table
 from ispfit.cli.common import DONE, LeftOut, count, load_for_command, print_json, report_left_out
 from ispfit.cli.options import (
     device_options,
@@ -128,7 +128,7 @@ def fit(
         model.save(output)
         shutil.rmtree(checkpoint, ignore_errors=True)
     compared, title = data.to_compare()
-    baseline = baseline_of(model, compared, (data.X, data.Y))
+    baseline = baseline_for_command(model, compared, (data.X, data.Y))
     records = {direction: asdict(record) for direction, record in model.records_.items()}
     if as_json:
         left_out = {"failures": data.left_out.failed, "rejected": data.left_out.rejected}

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ispfit.cli.baseline import baseline_of, comparison_table
+from ispfit.cli.baseline import baseline_for_command, comparison_table
 from ispfit.cli.common import LeftOut, count, load_for_command, print_json, report_left_out
 from ispfit.cli.options import device_options, json_option, reading_options
 
@@ -40,7 +40,7 @@ def score(
     fitted = ispfit.load(model, device=device).set_params(precision=precision)
     X, Y, left_out = load_for_command(pairs, split, **reading)
     training = _training_pairs(pairs, {image.shot.name for image in X}, **reading)
-    baseline = baseline_of(fitted, (X, Y), training)
+    baseline = baseline_for_command(fitted, (X, Y), training)
     values = {direction: fitted.psnr(X, Y, direction=direction).tolist() for direction in fitted.networks_}
     if as_json:
         parametric = {"baseline": baseline.as_json() if baseline else None}

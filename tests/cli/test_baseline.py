@@ -13,7 +13,8 @@ from toys import LeastSquares, quick, toy_pairs
 import ispfit
 from ispfit import ISPModel
 from ispfit.cli import main
-from ispfit.cli.baseline import baseline_of, comparison_table
+from ispfit.cli.baseline import comparison_table
+from ispfit.comparison.baseline import baseline_of
 from ispfit.comparison.pair_sets import write_pair_set
 from ispfit.datasets import make_camera_pairs
 from ispfit.images import Image
