@@ -79,14 +79,35 @@ def render(suffix: str, quality: int, half_size: bool, **options: Any) -> int:
     show_default=True,
     help="Write TIFF files of this data type.",
 )
-def derender(dtype: str, **options: Any) -> int:
-    """Recover linear raw from a camera's JPEG files and write it as TIFF files.
+@click.option(
+    "--format",
+    "suffix",
+    type=click.Choice(["tif", "dng"]),
+    default="tif",
+    show_default=True,
+    help="Write files of this format: dng is a linear DNG of 16 bits, for RAW converters.",
+)
+@click.option(
+    "--matrix-of",
+    type=click.Path(path_type=Path),
+    metavar="RAW",
+    show_default="estimated from each picture",
+    help="Take the colour matrix of the DNG files from a RAW file of the camera.",
+)
+def derender(dtype: str, suffix: str, matrix_of: Path | None, **options: Any) -> int:
+    """Recover linear raw from a camera's JPEG files and write it as TIFF or DNG files.
 
     FILES are JPEG, PNG or TIFF files, or folders of them.
     """
-    from ispfit.io import SRGB_SUFFIXES
+    from ispfit.io import SRGB_SUFFIXES, read_color_matrix
 
-    return _convert_files(partial(_derender_file, dtype=dtype), "inverse", SRGB_SUFFIXES, "tif", **options)
+    if suffix == "dng" and dtype == "float32":
+        raise click.UsageError("--dtype float32: a DNG file has 16 bits; leave --dtype out.")
+    if suffix != "dng" and matrix_of is not None:
+        raise click.UsageError("--matrix-of is for DNG files; add --format dng.")
+    matrix = None if matrix_of is None else read_color_matrix(matrix_of)
+    work = partial(_derender_file, dtype=dtype, color_matrix=matrix)
+    return _convert_files(work, "inverse", SRGB_SUFFIXES, suffix, **options)
 
 
 def _convert_files(
@@ -233,15 +254,28 @@ def _render_file(
 
 
 def _derender_file(
-    job: tuple[Path, Path], *, model: Path, device: str, precision: str, size: Size | None, dtype: Any
+    job: tuple[Path, Path],
+    *,
+    model: Path,
+    device: str,
+    precision: str,
+    size: Size | None,
+    dtype: Any,
+    color_matrix: Any,
 ) -> Path:
-    from ispfit.io import read_srgb, write_linear
+    from ispfit.formats.camera_matrix import estimate_color_matrix
+    from ispfit.io import read_srgb, write_linear, write_linear_dng
 
     source, target = job
     fitted = _load(model, device).set_params(precision=precision)
     make_folder(target.parent)
-    [raw] = fitted.inverse_transform([read_srgb(source, size=size)])
-    write_linear(target, raw, dtype=dtype, metadata_of=source)
+    srgb = read_srgb(source, size=size)
+    [raw] = fitted.inverse_transform([srgb])
+    if target.suffix == ".dng":
+        matrix = estimate_color_matrix(raw, srgb) if color_matrix is None else color_matrix
+        write_linear_dng(target, raw, color_matrix=matrix, preview=srgb, metadata_of=source)
+    else:
+        write_linear(target, raw, dtype=dtype, metadata_of=source)
     return target
 
 

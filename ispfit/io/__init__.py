@@ -1,5 +1,7 @@
-"""Read and write files: RAW files and their previews, JPEG, PNG and TIFF."""
+"""Read and write files: RAW files and their previews, JPEG, PNG, TIFF and linear DNG."""
 
+from ispfit.io.color_matrix import read_color_matrix
+from ispfit.io.linear_dng import write_linear_dng
 from ispfit.io.listing import RAW_SUFFIXES, SRGB_SUFFIXES, find_files
 from ispfit.io.raw import read_raw
 from ispfit.io.registered_readers import raw_suffixes
@@ -12,9 +14,11 @@ __all__ = [
     "SRGB_SUFFIXES",
     "find_files",
     "raw_suffixes",
+    "read_color_matrix",
     "read_raw",
     "read_srgb",
     "resize_area",
     "write_linear",
+    "write_linear_dng",
     "write_srgb",
 ]

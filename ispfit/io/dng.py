@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import io
 import math
 import os
-import struct
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image as PILImage
 
 from ispfit.errors import InputError
 from ispfit.files import atomic_path
 from ispfit.images import Shot
+from ispfit.io.dng_layout import dng_head
 from ispfit.io.exif_writer import exposure_tags
 from ispfit.io.ifd_writer import (
     Value,
     ascii_text,
     bytes_of,
-    encode_directory,
     longs,
     rationals,
     shorts,
@@ -133,8 +130,9 @@ def write_dng(
     if crop is not None:
         tags |= {50719: longs(*crop[:2]), 50720: longs(*crop[2:])}  # DefaultCropOrigin, DefaultCropSize
     exif = exposure_tags(Shot(iso=iso, exposure_time=exposure_time)) | {36864: undefined(b"0230")}  # ExifVersion
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(_assemble(tags, exif, preview_jpeg, samples))
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        file.write(dng_head(tags, exif, preview_jpeg))
+        file.write(samples)
 
 
 def _sample_tags(shape: tuple[int, ...], bits: int, size: int, cfa: str) -> _Tags:
@@ -199,40 +197,3 @@ def _check_parameters(
                 f"{name}: expected (left, top, width, height) inside {limits[0]} x {limits[1]} pixels, "
                 f"got {(left, top, width, height)}."
             )
-
-
-def _assemble(tags: _Tags, exif: _Tags, preview: bytes | None, samples: bytes) -> bytes:
-    """Lay out header, directories, preview and samples, and write their offsets into the directories."""
-    preview_tags = _preview_tags(preview) if preview else {}
-    tags |= {273: longs(0), 34665: longs(0)}
-    tags |= {330: longs(0)} if preview else {}
-    at_exif = 8 + len(encode_directory(tags, 8))
-    at_preview_tags = at_exif + len(encode_directory(exif, at_exif))
-    at_preview = at_preview_tags + (len(encode_directory(preview_tags, at_preview_tags)) if preview else 0)
-    at_samples = at_preview + len(preview or b"") + len(preview or b"") % 2
-    tags |= {273: longs(at_samples), 34665: longs(at_exif)}
-    if preview:
-        tags[330] = longs(at_preview_tags)
-        preview_tags[273] = longs(at_preview)
-    head = struct.pack("<2sHL", b"II", 42, 8) + encode_directory(tags, 8) + encode_directory(exif, at_exif)
-    if preview:
-        head += encode_directory(preview_tags, at_preview_tags) + preview
-    return head.ljust(at_samples, b"\0") + samples
-
-
-def _preview_tags(jpeg: bytes) -> _Tags:
-    with PILImage.open(io.BytesIO(jpeg)) as picture:
-        width, height = picture.size
-    return {
-        254: longs(1),  # NewSubfileType: a preview
-        256: longs(width),
-        257: longs(height),
-        258: shorts(8, 8, 8),
-        259: shorts(7),  # Compression: JPEG
-        262: shorts(6),  # PhotometricInterpretation: YCbCr
-        273: longs(0),
-        277: shorts(3),
-        278: longs(height),
-        279: longs(len(jpeg)),
-        284: shorts(1),
-    }

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from ispfit.io.dng_facts import DngFacts
 from ispfit.io.dng_tags import Tags
 
-__all__ = ["camera_neutral"]
+__all__ = ["camera_neutral", "xyz_to_camera"]
 
 _Matrix = npt.NDArray[np.float64]
 
@@ -49,7 +49,7 @@ def camera_neutral(facts: DngFacts) -> tuple[float, ...]:
     white = facts.tags.numbers("AsShotWhiteXY", 2)
     if not white or not (white[0] > 0 and white[1] > 0 and sum(white) < 1):
         return ()
-    matrix = _xyz_to_camera(facts.tags, _kelvin(*white))
+    matrix = xyz_to_camera(facts.tags, _kelvin(*white))
     if matrix is None:
         return ()
     x, y = white
@@ -57,7 +57,8 @@ def camera_neutral(facts: DngFacts) -> tuple[float, ...]:
     return tuple((rgb / rgb.max()).tolist()) if rgb.min() > 0 else ()
 
 
-def _xyz_to_camera(tags: Tags, kelvin: float) -> _Matrix | None:
+def xyz_to_camera(tags: Tags, kelvin: float) -> _Matrix | None:
+    """Return the matrix from CIE XYZ to camera RGB before white balance, in light of a colour temperature."""
     first, second = _matrix(tags, "ColorMatrix1"), _matrix(tags, "ColorMatrix2")
     if first is None:
         return None

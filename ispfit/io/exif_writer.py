@@ -18,10 +18,10 @@ from ispfit.io.ifd import open_tiff
 from ispfit.io.ifd_writer import Value, ascii_text, bytes_of, encode_directory, longs, rationals, shorts, undefined
 from ispfit.io.shot_metadata import ShotMetadata
 
-__all__ = ["add_exif", "exposure_tags", "make_exif"]
+__all__ = ["UNCALIBRATED", "add_exif", "exif_tags", "exposure_tags", "gps_tags", "image_tags", "make_exif"]
 
 _EXIF_POINTER, _GPS_POINTER = 0x8769, 0x8825
-_SRGB, _UNCALIBRATED = 1, 65535  # of the tag ColorSpace
+_SRGB, UNCALIBRATED = 1, 65535  # of the tag ColorSpace
 _ISO, _MAX_SHORT = 0x8827, 65535
 _RECOMMENDED_EXPOSURE_INDEX = 2  # of the tag SensitivityType
 _HEADER_BYTES, _FIRST_OFFSET = 8, 4  # of a TIFF file, and where in it is the offset of the first directory
@@ -42,8 +42,8 @@ def make_exif(
     metadata : what else the file carries; see `read_shot_metadata`.
     """
     metadata = metadata or ShotMetadata()
-    image = _image_tags(shot, metadata, orientation) | {0x0213: shorts(1)}  # YCbCrPositioning: centred
-    exif = _exif_tags(shot, metadata, _SRGB) | {0x9101: undefined(b"\1\2\3\0")}  # ComponentsConfiguration: Y, Cb, Cr
+    image = image_tags(shot, metadata, orientation) | {0x0213: shorts(1)}  # YCbCrPositioning: centred
+    exif = exif_tags(shot, metadata, _SRGB) | {0x9101: undefined(b"\1\2\3\0")}  # ComponentsConfiguration: Y, Cb, Cr
     exif |= {0xA002: longs(size[1]), 0xA003: longs(size[0])} if size else {}
     block = _block(image, exif, metadata.gps)
     if len(block) > _MAX_EXIF_BYTES:
@@ -66,8 +66,8 @@ def add_exif(path: Path, shot: Shot, metadata: ShotMetadata) -> None:
         }
         end = file.seek(0, io.SEEK_END)
         start = end + end % 2
-        image = stored | _image_tags(shot, metadata, orientation=1)
-        directories, first = _lay_out(image, _exif_tags(shot, metadata, _UNCALIBRATED), metadata.gps, start)
+        image = stored | image_tags(shot, metadata, orientation=1)
+        directories, first = _lay_out(image, exif_tags(shot, metadata, UNCALIBRATED), metadata.gps, start)
         file.write(bytes(end % 2) + directories)
         file.seek(_FIRST_OFFSET)
         file.write(struct.pack("<L", first))
@@ -85,7 +85,7 @@ def exposure_tags(shot: Shot) -> dict[int, Value]:
     return tags
 
 
-def _image_tags(shot: Shot, metadata: ShotMetadata, orientation: int) -> dict[int, Value]:
+def image_tags(shot: Shot, metadata: ShotMetadata, orientation: int) -> dict[int, Value]:
     """Return tags of the image's own directory (IFD0): camera, author, resolution, and ispfit as the program."""
     names = {0x010F: shot.make, 0x0110: shot.model}
     return {
@@ -98,7 +98,7 @@ def _image_tags(shot: Shot, metadata: ShotMetadata, orientation: int) -> dict[in
     }
 
 
-def _exif_tags(shot: Shot, metadata: ShotMetadata, color_space: int) -> dict[int, Value]:
+def exif_tags(shot: Shot, metadata: ShotMetadata, color_space: int) -> dict[int, Value]:
     known = replace(shot, iso=None) if _ISO in metadata.exif else shot
     return {
         **exposure_tags(known),
@@ -109,7 +109,7 @@ def _exif_tags(shot: Shot, metadata: ShotMetadata, color_space: int) -> dict[int
     }
 
 
-def _gps_tags(gps: Mapping[int, Value]) -> dict[int, Value]:
+def gps_tags(gps: Mapping[int, Value]) -> dict[int, Value]:
     return {0: bytes_of((2, 3, 0, 0)), **gps}
 
 
@@ -128,7 +128,7 @@ def _lay_out(
 ) -> tuple[bytes, int]:
     """Return the three directories for position `start` of a file, and the position of the image's own."""
     details = encode_directory(exif, start)
-    place = encode_directory(_gps_tags(gps), start + len(details)) if gps else b""
+    place = encode_directory(gps_tags(gps), start + len(details)) if gps else b""
     first = start + len(details) + len(place)
     pointers = {_EXIF_POINTER: longs(start)} | ({_GPS_POINTER: longs(start + len(details))} if gps else {})
     return details + place + encode_directory({**image, **pointers}, first), first

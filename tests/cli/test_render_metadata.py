@@ -14,7 +14,7 @@ from PIL.TiffImagePlugin import IFDRational
 import ispfit
 from ispfit.cli import main
 from ispfit.datasets import make_camera_pairs
-from ispfit.io import read_raw, read_srgb
+from ispfit.io import read_color_matrix, read_raw, read_srgb
 from ispfit.io.dng import write_dng
 
 UPRIGHT_BY, SIZE = 6, (40, 60)
@@ -65,6 +65,40 @@ def test_derender_keeps_date_place_and_lens(model: Path, jpeg: Path, tmp_path: P
     run("derender", model, jpeg, "-o", tmp_path / "out", "--dtype", dtype, "--jobs", "1")
     assert_is_the_shot(tmp_path / "out" / "shot.tif")
     assert read_raw(tmp_path / "out" / "shot.tif").shape == (*SIZE[::-1], 3)
+
+
+def test_derender_writes_dng_files_with_the_jpeg_as_their_preview(model: Path, jpeg: Path, tmp_path: Path) -> None:
+    run("derender", model, jpeg, "-o", tmp_path / "out", "--format", "dng", "--jobs", "1")
+    run("derender", model, jpeg, "-o", tmp_path / "out", "--jobs", "1")
+    assert_is_the_shot(tmp_path / "out" / "shot.dng")
+    raw = read_raw(tmp_path / "out" / "shot.dng")
+    np.testing.assert_allclose(raw, read_raw(tmp_path / "out" / "shot.tif"), rtol=0, atol=1.1 / 65535)
+    assert np.abs(read_srgb(tmp_path / "out" / "shot.dng") - read_srgb(jpeg)).mean() < 0.1  # noise, compressed again
+
+
+def test_derender_takes_the_matrix_of_a_raw_file(model: Path, jpeg: Path, tmp_path: Path) -> None:
+    matrix = np.array([[0.8, -0.2, -0.1], [-0.4, 1.2, 0.2], [-0.1, 0.2, 0.7]])
+    write_dng(tmp_path / "camera.dng", np.full(SIZE, 9000, np.uint16), color_matrix=matrix)
+    options = "--format", "dng", "--matrix-of", tmp_path / "camera.dng", "--jobs", "1"
+    run("derender", model, jpeg, "-o", tmp_path / "out", *options)
+    written = read_color_matrix(tmp_path / "out" / "shot.dng")
+    np.testing.assert_allclose(written, matrix / (matrix @ [0.9505, 1.0, 1.0890])[:, None], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--format", "dng", "--dtype", "float32"], "--dtype float32: a DNG file has 16 bits"),
+        (["--matrix-of", "a.dng"], "--matrix-of is for DNG files; add --format dng"),
+    ],
+)
+def test_options_of_dng_files_are_checked(
+    model: Path, jpeg: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["derender", str(model), str(jpeg), "-o", "out", *options])
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png"])
