@@ -1,7 +1,4 @@
-"""Image quality metrics.
-
-ispfit itself reports PSNR; `ssim` and `ciede2000` are for users.
-"""
+"""Image quality metrics."""
 
 from __future__ import annotations
 
@@ -18,8 +15,10 @@ from ispfit.images import check_floats, check_image
 
 __all__ = [
     "PSNR_CAP",
+    "SSIM_WINDOW",
     "PSNRSummary",
     "ciede2000",
+    "ciede2000_map",
     "psnr",
     "psnr_from_mse",
     "psnr_summary",
@@ -32,6 +31,9 @@ PSNR_CAP = 100.0
 An infinite score would turn the mean and the ranking of a search into NaN. Images that differ by one 16-bit code in
 every value have 96.3 dB.
 """
+
+SSIM_WINDOW = 11
+"""Side of the window of `ssim` in pixels; smaller images have no SSIM."""
 
 Array = npt.NDArray[Any]
 
@@ -90,8 +92,8 @@ def ssim(truth: npt.ArrayLike, estimate: npt.ArrayLike) -> float:
     from skimage.metrics import structural_similarity
 
     first, second = _images(truth, estimate)
-    if min(first.shape[:2]) < 11:
-        raise InputError(f"ssim: expected images of at least 11 x 11 pixels, got {first.shape[:2]}; use psnr.")
+    if min(first.shape[:2]) < SSIM_WINDOW:
+        raise InputError(f"ssim: expected images of at least {SSIM_WINDOW} x {SSIM_WINDOW} pixels, got {first.shape[:2]}; use psnr.")
     return float(
         structural_similarity(
             first,
@@ -119,10 +121,16 @@ def ciede2000(truth: npt.ArrayLike, estimate: npt.ArrayLike) -> float:
     InputError
         If the shapes differ, or an image is none that `ispfit.ISPModel` takes, as in `ssim`.
     """
+    return float(np.mean(ciede2000_map(truth, estimate)))
+
+
+def ciede2000_map(truth: npt.ArrayLike, estimate: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return the CIEDE2000 colour difference of each pixel, (H, W); see `ciede2000`."""
     from skimage.color import deltaE_ciede2000, rgb2lab
 
     first, second = _images(truth, estimate)
-    return float(np.mean(deltaE_ciede2000(rgb2lab(first), rgb2lab(second))))
+    difference: npt.NDArray[np.float64] = deltaE_ciede2000(rgb2lab(first), rgb2lab(second))
+    return difference
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,25 @@
 After Nam & Kim (2017), section 5.3: an image is rendered with the scene of another one, or with a part of it.
 """
 
+from ispfit.analysis.dependence import SceneDependence, scene_dependence
 from ispfit.analysis.exchange import exchange_scene, mix_scenes, scene_parts
+from ispfit.analysis.statistics import STATISTICS, with_statistic
+from ispfit.analysis.sweep import SceneSweep, sweep_scenes, sweep_statistic
+from ispfit.analysis.tone import TONE_LEVELS, ColorShift, color_shift, tone_curve
 
-__all__ = ["exchange_scene", "mix_scenes", "scene_parts"]
+__all__ = [
+    "STATISTICS",
+    "TONE_LEVELS",
+    "ColorShift",
+    "SceneDependence",
+    "SceneSweep",
+    "color_shift",
+    "exchange_scene",
+    "mix_scenes",
+    "scene_dependence",
+    "scene_parts",
+    "sweep_scenes",
+    "sweep_statistic",
+    "tone_curve",
+    "with_statistic",
+]

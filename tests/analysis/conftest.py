@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toys import quick, toy_pairs
+from toys import Restless, quick, toy_pairs
 
 from ispfit import ISPModel
 from ispfit.backbones.histpyramid import HistPyramid
@@ -24,8 +24,6 @@ def pairs() -> tuple[list[Image], list[Image]]:
 @pytest.fixture(scope="package")
 def fitted(pairs: Any) -> dict[str, ISPModel]:
     """A model of each kind: two with parts of the scene, one with a scene without parts, two without a scene."""
-    from toys import Restless
-
     backbones = {
         "histpyramid": HistPyramid(channels=8, grids=[4]),
         "photofinish": Photofinish(control_points=20, residual=False),
