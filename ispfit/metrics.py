@@ -93,7 +93,9 @@ def ssim(truth: npt.ArrayLike, estimate: npt.ArrayLike) -> float:
 
     first, second = _images(truth, estimate)
     if min(first.shape[:2]) < SSIM_WINDOW:
-        raise InputError(f"ssim: expected images of at least {SSIM_WINDOW} x {SSIM_WINDOW} pixels, got {first.shape[:2]}; use psnr.")
+        raise InputError(
+            f"ssim: expected images of at least {SSIM_WINDOW} x {SSIM_WINDOW} pixels, got {first.shape[:2]}; use psnr."
+        )
     return float(
         structural_similarity(
             first,

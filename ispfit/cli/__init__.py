@@ -25,6 +25,7 @@ _COMMANDS = {
     "info": "info",
     "pairs": "pairs",
     "render": "render",
+    "report": "report",
     "score": "score",
 }
 
@@ -83,6 +84,7 @@ def _run(command: click.Command, arguments: list[str] | None) -> None:
     from ispfit.errors import IspfitError, debugging
 
     before, debug = signal.signal(signal.SIGTERM, _stop), os.environ.get("ISPFIT_DEBUG", "")
+    os.environ.setdefault("MPLBACKEND", "agg")  # commands write pictures and open no windows
     try:
         code = command.main(arguments, standalone_mode=False) or 0
         sys.stdout.flush()

@@ -12,7 +12,7 @@ from ispfit.cli.baseline import baseline_for_command, comparison_table
 from ispfit.cli.common import LeftOut, count, load_for_command, print_json, report_left_out
 from ispfit.cli.options import device_options, json_option, reading_options
 
-__all__ = ["score"]
+__all__ = ["score", "training_pairs"]
 
 
 @click.command()
@@ -39,7 +39,7 @@ def score(
 
     fitted = ispfit.load(model, device=device).set_params(precision=precision)
     X, Y, left_out = load_for_command(pairs, split, **reading)
-    training = _training_pairs(pairs, {image.shot.name for image in X}, **reading)
+    training = training_pairs(pairs, {image.shot.name for image in X}, **reading)
     baseline = baseline_for_command(fitted, (X, Y), training)
     values = {direction: fitted.psnr(X, Y, direction=direction).tolist() for direction in fitted.networks_}
     if as_json:
@@ -51,7 +51,7 @@ def score(
     return report_left_out(left_out, len(X))
 
 
-def _training_pairs(
+def training_pairs(
     pairs: tuple[Path, ...], scored: set[str | None], **reading: Any
 ) -> tuple[list[Any], list[Any]] | None:
     """Return the pairs of the split "train" that are not scored; None if the table has none."""
