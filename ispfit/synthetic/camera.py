@@ -176,11 +176,14 @@ class VirtualCamera:
         result: FloatImage = np.clip(pixels + noise, 0, 1)
         return result
 
-    def render(self, raw: FloatImage) -> FloatImage:
-        """Render a white-balanced raw H x W x 3 in [0, 1] to non-linear sRGB in [0, 1], before the JPEG."""
+    def render(self, raw: FloatImage, scene_from: FloatImage | None = None) -> FloatImage:
+        """Render a white-balanced raw H x W x 3 in [0, 1] to non-linear sRGB in [0, 1], before the JPEG.
+
+        With `scene_from`, another raw of any size, the auto mode decides on that one what it does to this one.
+        """
         if not self.auto:
             return self._style(raw, Rendition())
-        rendition = self.auto_mode.decide(raw)
+        rendition = self.auto_mode.decide(raw if scene_from is None else scene_from)
         return self._style(apply_local_tone(raw, rendition), rendition)
 
     def _style(self, linear: FloatImage, rendition: Rendition) -> FloatImage:

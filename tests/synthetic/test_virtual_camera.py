@@ -133,6 +133,15 @@ def test_auto_mode_lifts_the_shadows_of_a_backlit_scene(camera):
     assert auto > manual + 0.05
 
 
+def test_a_picture_is_rendered_with_the_decisions_for_another(camera):
+    raw, backlit = raw_of(camera, 3), raw_of(camera, 0, BACKLIT, size=64)
+    own, exchanged = camera.render(raw), camera.render(raw, scene_from=backlit)
+    assert np.array_equal(camera.render(raw, scene_from=raw), own)
+    shadows = raw.mean(2) < np.quantile(raw.mean(2), 0.1)
+    assert exchanged[shadows].mean() > own[shadows].mean() + 0.02
+    assert np.array_equal(camera.manual().render(raw, scene_from=backlit), camera.manual().render(raw))
+
+
 def test_auto_mode_treats_the_same_colour_differently_in_different_places(camera):
     raw = np.full((96, 96, 3), 0.02, np.float32)
     raw[:, :48] = 0.6
