@@ -21,6 +21,7 @@ _COMMANDS = {
     "compare": "compare",
     "demo": "demo",
     "derender": "render",
+    "exchange": "exchange",
     "fit": "fit",
     "info": "info",
     "pairs": "pairs",
