@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,7 +12,7 @@ from uuid import uuid4
 
 from ispfit.errors import FileError, printable
 
-__all__ = ["atomic_path", "file_fingerprint", "make_folder", "printable_path"]
+__all__ = ["atomic_path", "copy_time", "file_fingerprint", "hash_file", "make_folder", "printable_path"]
 
 
 @contextmanager
@@ -80,6 +81,28 @@ def file_fingerprint(path: Path) -> str:
         reason = "a symbolic link to nothing" if path.is_symlink() else error.strerror
         raise FileError(f"{path}: cannot be read: {reason}.") from error
     return f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"
+
+
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal digits.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {error.strerror}.") from error
+
+
+def copy_time(source: Path, target: Path) -> None:
+    """Give a file the time of another, by which photo libraries sort; where that is not possible, it stays."""
+    with suppress(OSError):
+        status = source.stat()
+        os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 @contextmanager

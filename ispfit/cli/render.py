@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, partial
-from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,8 @@ import click
 
 from ispfit.cli.common import print_json, report_failures, warnings_as_notes
 from ispfit.cli.options import combine, device_options, jobs_option, json_option, square_option
-from ispfit.files import file_fingerprint, make_folder
+from ispfit.cli.render_outputs import Output, OutputPlan, plan_outputs
+from ispfit.files import copy_time, file_fingerprint, hash_file, make_folder
 
 if TYPE_CHECKING:
     from ispfit.estimator import ISPModel
@@ -27,7 +27,13 @@ _shared_options = combine(
     click.option(
         "-o", "--output", required=True, type=click.Path(path_type=Path), help="Write the images to this folder."
     ),
-    click.option("--overwrite", is_flag=True, help="Replace outputs that exist; without it they are kept."),
+    click.option(
+        "--overwrite",
+        is_flag=True,
+        help="Make outputs again that are there, made from the same file, model and options; else they are kept. Files "
+        "of others are never replaced.",
+    ),
+    click.option("--match", metavar="PATTERN", help="Take only files whose names match, such as 'DSC_01*'."),
     click.option(
         "--size",
         type=click.IntRange(1),
@@ -111,7 +117,7 @@ def derender(dtype: str, suffix: str, matrix_of: Path | None, **options: Any) ->
 
 
 def _convert_files(
-    work: Callable[..., Path],
+    work: partial[Path],
     direction: str,
     suffixes: Iterable[str],
     output_suffix: str,
@@ -120,6 +126,7 @@ def _convert_files(
     files: tuple[Path, ...],
     output: Path,
     overwrite: bool,
+    match: str | None,
     size: Size | None,
     device: str,
     precision: str,
@@ -134,22 +141,29 @@ def _convert_files(
         raise click.UsageError("--jobs: with --cluster its workers decide how many files at once; leave it out.")
     _check_model(model, device, direction)
     files, missing = _existing(files)
+    made_from = [hash_file(model), direction, size, precision, sorted(work.keywords.items(), key=str)]
     with warnings_as_notes():
-        plan = _plan(files, suffixes, output, output_suffix)
-    kept = [target for _, target in plan if target.exists() and not overwrite]
-    todo = [(source, target) for source, target in plan if target not in kept]
+        plan = plan_outputs(files, suffixes, output, output_suffix, made_from, match=match, overwrite=overwrite)
     label = "rendering" if direction == "forward" else "derendering"
     options = {"model": model, "device": device, "precision": precision, "size": size}
     with _cluster(cluster):
-        found = run_jobs(partial(work, **options), todo, n_jobs=jobs, label=label, describe=_source_of)
-    failures = missing + found.failures
+        found = run_jobs(partial(work, **options), plan.todo, n_jobs=jobs, label=label, describe=_source_of)
+    failures = missing + plan.failures + found.failures
     if as_json:
-        written = [str(path) for path in found.results]
-        print_json({"written": written, "kept": [str(path) for path in kept], "failures": failures})
+        written, kept = [str(path) for path in found.results], [str(made.target) for made in plan.kept]
+        print_json({"written": written, "kept": kept, "failures": failures})
     else:
-        also = f", {len(kept)} already existed (use --overwrite to replace them)" if kept else ""
-        click.echo(f"{len(found.results)} written to {output}{also}")
-    return report_failures(failures, len(plan) + len(missing))
+        click.echo(_summary(plan, len(found.results), output))
+    return report_failures(failures, len(plan.todo) + len(plan.kept) + len(plan.failures) + len(missing))
+
+
+def _summary(plan: OutputPlan, n_written: int, output: Path) -> str:
+    parts = [f"{n_written} written to {output}"]
+    if plan.replaced:
+        parts.append(f"{len(plan.replaced)} of them made again, for another file, model or option")
+    if plan.kept:
+        parts.append(f"{len(plan.kept)} up to date")
+    return ", ".join(parts)
 
 
 def _existing(files: tuple[Path, ...]) -> tuple[tuple[Path, ...], list[str]]:
@@ -160,8 +174,8 @@ def _existing(files: tuple[Path, ...]) -> tuple[tuple[Path, ...], list[str]]:
     return there, [f"{path}: no such file or folder." for path in files if path not in there]
 
 
-def _source_of(job: tuple[Path, Path]) -> str:
-    return str(job[0])
+def _source_of(made: Output) -> str:
+    return str(made.source)
 
 
 def _check_model(path: Path, device: str, direction: str) -> None:
@@ -195,46 +209,8 @@ def _cluster(address: str | None) -> Iterator[None]:
         yield
 
 
-def _plan(
-    files: tuple[Path, ...], suffixes: Iterable[str], output: Path, output_suffix: str
-) -> list[tuple[Path, Path]]:
-    """Each input file with its output file. No output is an input, and no two are the same."""
-    from ispfit.errors import FileError
-
-    if output.exists() and not output.is_dir():
-        raise FileError(f"{output}: expected a folder to write to, got a file.")
-    plan = list(_name_outputs(files, suffixes, output, output_suffix))
-    if not plan:
-        raise FileError(f"{', '.join(map(str, files))}: no files to work on; expected {', '.join(sorted(suffixes))}.")
-    sources = {source.resolve() for source, _ in plan}
-    for _, target in plan:
-        if target.resolve() in sources:
-            raise FileError(f"{target}: is one of the files to read, and would be replaced; give another -o.")
-    return plan
-
-
-def _name_outputs(
-    files: tuple[Path, ...], suffixes: Iterable[str], output: Path, output_suffix: str
-) -> Iterator[tuple[Path, Path]]:
-    """Yield each input file and a name of its own for its output, which keeps the folders below an argument."""
-    from ispfit.io import find_files
-
-    taken: set[Path] = set()
-    sources: set[Path] = set()
-    for argument in files:
-        for path in find_files([argument], suffixes):
-            if path.resolve() in sources:
-                continue
-            sources.add(path.resolve())
-            folder = output / path.parent.relative_to(argument) if argument.is_dir() else output
-            names = chain([path.stem, path.name], (f"{path.stem}-{number}" for number in count(2)))
-            target = next(target for name in names if (target := folder / f"{name}.{output_suffix}") not in taken)
-            taken.add(target)
-            yield path, target
-
-
 def _render_file(
-    job: tuple[Path, Path],
+    made: Output,
     *,
     model: Path,
     device: str,
@@ -245,16 +221,17 @@ def _render_file(
 ) -> Path:
     from ispfit.io import read_raw, write_srgb
 
-    source, target = job
+    source, target = made.source, made.target
     fitted = _load(model, device).set_params(precision=precision)
     make_folder(target.parent)
     [srgb] = fitted.transform([read_raw(source, half_size=half_size, size=size)])
-    write_srgb(target, srgb, quality=quality, metadata_of=source)
+    write_srgb(target, srgb, quality=quality, metadata_of=source, unique_id=made.recipe)
+    copy_time(source, target)
     return target
 
 
 def _derender_file(
-    job: tuple[Path, Path],
+    made: Output,
     *,
     model: Path,
     device: str,
@@ -266,16 +243,17 @@ def _derender_file(
     from ispfit.formats.camera_matrix import estimate_color_matrix
     from ispfit.io import read_srgb, write_linear, write_linear_dng
 
-    source, target = job
+    source, target = made.source, made.target
     fitted = _load(model, device).set_params(precision=precision)
     make_folder(target.parent)
     srgb = read_srgb(source, size=size)
     [raw] = fitted.inverse_transform([srgb])
     if target.suffix == ".dng":
         matrix = estimate_color_matrix(raw, srgb) if color_matrix is None else color_matrix
-        write_linear_dng(target, raw, color_matrix=matrix, preview=srgb, metadata_of=source)
+        write_linear_dng(target, raw, color_matrix=matrix, preview=srgb, metadata_of=source, unique_id=made.recipe)
     else:
-        write_linear(target, raw, dtype=dtype, metadata_of=source)
+        write_linear(target, raw, dtype=dtype, metadata_of=source, unique_id=made.recipe)
+    copy_time(source, target)
     return target
 
 

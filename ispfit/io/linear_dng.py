@@ -20,7 +20,7 @@ from ispfit.io.dng_layout import dng_head
 from ispfit.io.exif_writer import UNCALIBRATED, exif_tags, gps_tags, image_tags
 from ispfit.io.ifd_writer import Value, ascii_text, bytes_of, longs, rationals, shorts, srationals
 from ispfit.io.listing import check_file
-from ispfit.io.shot_metadata import ShotMetadata, read_shot_metadata
+from ispfit.io.shot_metadata import ShotMetadata, read_shot_metadata, with_unique_id
 from ispfit.resize import resize_area
 
 __all__ = ["balanced_matrix", "write_linear_dng"]
@@ -43,6 +43,7 @@ def write_linear_dng(
     baseline_exposure: float = 0.0,
     preview: npt.NDArray[np.floating] | None = None,
     metadata_of: str | os.PathLike[str] | None = None,
+    unique_id: str | None = None,
 ) -> None:
     """Write raw as a linear DNG of 16 bits (Adobe DNG Specification 1.4) for RAW converters; `read_raw` reads it back.
 
@@ -62,6 +63,8 @@ def write_linear_dng(
         pixels on its longer side. None makes one of `image`.
     metadata_of : the file from which the image was made, whose date, place, lens, exposure, author and copyright are
         copied; see `read_shot_metadata`.
+    unique_id : 32 hexadecimal digits for the EXIF tag ImageUniqueID, by which `ispfit.io.recipe_of` knows what the
+        picture was made from.
 
     Raises
     ------
@@ -80,6 +83,7 @@ def write_linear_dng(
         raise InputError(f"baseline_exposure: expected -20 to 20 EV, got {baseline_exposure!r}.")
     shot = getattr(image, "shot", Shot())
     metadata = ShotMetadata() if metadata_of is None else read_shot_metadata(check_file(metadata_of))
+    metadata = with_unique_id(metadata, unique_id)
     jpeg = _jpeg(_preview_of(pixels, matrix) if preview is None else check_image(preview, "preview"))
     tags = image_tags(shot, metadata, orientation=1) | _tags(pixels, shot, matrix, baseline_exposure)
     gps = gps_tags(metadata.gps) if metadata.gps else {}

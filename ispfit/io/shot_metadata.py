@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from ispfit.io.ifd_writer import Value, ascii_text, rationals
 from ispfit.io.listing import RAW_SUFFIXES
 from ispfit.io.metadata import Metadata, open_metadata
 
-__all__ = ["ShotMetadata", "read_shot_metadata"]
+__all__ = ["ShotMetadata", "read_shot_metadata", "with_unique_id"]
 
 _Tags = Mapping[int, Value]
 
@@ -79,6 +79,11 @@ def read_shot_metadata(source: Path) -> ShotMetadata:
     with open_metadata(source) as metadata:
         found = _collect(metadata)
     return _complete_raw(found, source) if source.suffix.lower() in RAW_SUFFIXES else found
+
+
+def with_unique_id(metadata: ShotMetadata, unique_id: str | None) -> ShotMetadata:
+    """Return the metadata with another ImageUniqueID (Exif 2.32, tag 0xA420): 32 hexadecimal digits; None keeps it."""
+    return metadata if unique_id is None else replace(metadata, exif={**metadata.exif, 0xA420: ascii_text(unique_id)})
 
 
 def _collect(metadata: Metadata) -> ShotMetadata:

@@ -19,7 +19,7 @@ from ispfit.images import Shot, check_image
 from ispfit.io.exif_writer import add_exif, make_exif
 from ispfit.io.linear_profile import linear_profile
 from ispfit.io.listing import TIFF_SUFFIXES, check_file
-from ispfit.io.shot_metadata import ShotMetadata, read_shot_metadata
+from ispfit.io.shot_metadata import ShotMetadata, read_shot_metadata, with_unique_id
 
 __all__ = ["write_linear", "write_srgb"]
 
@@ -32,6 +32,7 @@ def write_linear(
     *,
     dtype: Literal["uint16", "float32"] = "uint16",
     metadata_of: str | os.PathLike[str] | None = None,
+    unique_id: str | None = None,
 ) -> None:
     """Write raw as a TIFF file that `read_raw` reads back, with an ICC profile of linear light for other programs.
 
@@ -45,6 +46,8 @@ def write_linear(
         any finite values are allowed, such as those above 1 that ``read_raw(highlights="keep")`` returns.
     metadata_of : the file from which the image was made, whose date, place, lens, exposure, author and copyright are
         copied; see `read_shot_metadata`.
+    unique_id : 32 hexadecimal digits for the EXIF tag ImageUniqueID, by which `ispfit.io.recipe_of` knows what the
+        picture was made from.
 
     Raises
     ------
@@ -61,7 +64,7 @@ def write_linear(
         check_image(np.clip(pixels, 0, 1), "image")
     else:
         raise InputError(f"dtype: expected 'uint16' or 'float32', got {dtype!r}.")
-    shot, metadata = getattr(image, "shot", Shot()), _metadata_of(metadata_of)
+    shot, metadata = getattr(image, "shot", Shot()), _metadata_of(metadata_of, unique_id)
     with atomic_path(final) as temporary:
         tifffile.imwrite(
             temporary,
@@ -82,6 +85,7 @@ def write_srgb(
     *,
     quality: int = 95,
     metadata_of: str | os.PathLike[str] | None = None,
+    unique_id: str | None = None,
 ) -> None:
     """Write srgb as JPEG (4:4:4) or PNG with 8 bits per channel, marked as sRGB, with camera and exposure in its EXIF.
 
@@ -92,6 +96,8 @@ def write_srgb(
     quality : of a JPEG, 1 to 100.
     metadata_of : the file from which the image was made, whose date, place, lens, exposure, author and copyright are
         copied; see `read_shot_metadata`.
+    unique_id : 32 hexadecimal digits for the EXIF tag ImageUniqueID, by which `ispfit.io.recipe_of` knows what the
+        picture was made from.
 
     Raises
     ------
@@ -104,7 +110,7 @@ def write_srgb(
     if quality not in range(1, 101):
         raise InputError(f"quality: expected an integer from 1 to 100, got {quality!r}.")
     codes = _codes(image, np.uint8)
-    shot, metadata = getattr(image, "shot", Shot()), _metadata_of(metadata_of)
+    shot, metadata = getattr(image, "shot", Shot()), _metadata_of(metadata_of, unique_id)
     exif = make_exif(shot, size=(codes.shape[0], codes.shape[1]), metadata=metadata)
     options: dict[str, Any] = {"quality": quality, "subsampling": "4:4:4"}
     if final.suffix.lower() == ".png":
@@ -116,8 +122,9 @@ def write_srgb(
         temporary.write_bytes(data)
 
 
-def _metadata_of(path: str | os.PathLike[str] | None) -> ShotMetadata:
-    return ShotMetadata() if path is None else read_shot_metadata(check_file(path))
+def _metadata_of(path: str | os.PathLike[str] | None, unique_id: str | None) -> ShotMetadata:
+    found = ShotMetadata() if path is None else read_shot_metadata(check_file(path))
+    return with_unique_id(found, unique_id)
 
 
 def _codes(image: npt.NDArray[np.floating], dtype: type[np.unsignedinteger[Any]]) -> npt.NDArray[Any]:

@@ -17,7 +17,7 @@ from ispfit.pairs.contact_sheet import write_tiles
 from ispfit.pairs.read import PairSettings, in_memory, pair_key, prepare_pair
 from ispfit.pairs.record import PairRecord, picture_style
 
-__all__ = ["Job", "ShotFilter", "load_record", "make_pair", "state_file"]
+__all__ = ["Job", "ShotFilter", "is_pairs_folder", "load_record", "make_pair", "state_file"]
 
 _FORMAT = 2  # of the state files; pairs of another format are made again
 _STATE_FOLDER = ".ispfit-pairs"
@@ -66,6 +66,11 @@ class Job:
         """Changes with the files and the settings."""
         text = f"{_FORMAT} {pair_key(self.files, self.settings)}"
         return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
+
+
+def is_pairs_folder(folder: Path) -> bool:
+    """Return whether `make_pairs` made this folder."""
+    return (folder / _STATE_FOLDER).is_dir()
 
 
 def state_file(output: Path, name: str, suffix: str = ".json") -> Path:

@@ -62,8 +62,15 @@ def compare_images(truth: Image, estimate: Image, size: int, *, linear: bool) ->
     shares = np.clip(error / ERROR_SHOWN, 0, 1)
     colors = np.stack([np.interp(shares, levels, channel) for channel in _ERROR_COLORS.T], axis=2)
     height, width = first.shape[:2]
-    pictures = [_address(np.asarray(image)) for image in (first, second, colors)]
-    return Comparison(*pictures, width, height, float(error.mean()), ciede2000(first, second))
+    return Comparison(
+        _address(np.asarray(first)),
+        _address(np.asarray(second)),
+        _address(colors),
+        width,
+        height,
+        float(error.mean()),
+        ciede2000(first, second),
+    )
 
 
 def _address(pixels: np.ndarray[tuple[int, ...], np.dtype[np.floating]]) -> str:

@@ -158,18 +158,6 @@ def test_the_precision_of_rendering(run: Any, model: Path, roll: Path, tmp_path:
     assert 0 < np.abs(outputs[0] - outputs[1]).max() < 0.05
 
 
-def test_existing_outputs_are_kept(run: Any, model: Path, roll: Path, tmp_path: Path) -> None:
-    run("render", model, roll, "-o", tmp_path, "--jobs", "1")
-    first = sorted(tmp_path.iterdir())[0]
-    first.write_bytes(b"mine")
-    again = run("render", model, roll, "-o", tmp_path, "--jobs", "1", "--json")
-    assert again.json["written"] == []
-    assert len(again.json["kept"]) == 4
-    assert first.read_bytes() == b"mine"
-    assert run("render", model, roll, "-o", tmp_path, "--jobs", "1", "--overwrite").code == 0
-    assert first.read_bytes() != b"mine"
-
-
 def test_bad_files_sink_nothing_and_are_1(run: Any, model: Path, roll: Path, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
@@ -211,17 +199,6 @@ def test_a_bad_pair_does_not_sink_a_fit(run: Any, roll: Path, tmp_path: Path) ->
     assert result.code == 1
     assert "1 of 4 failed" in result.err
     assert ispfit.load(tmp_path / "m.ispfit").records_["forward"].n_train == 3
-
-
-def test_outputs_of_equal_stems_do_not_collide(run: Any, model: Path, roll: Path, tmp_path: Path) -> None:
-    source = sorted(roll.glob("*.jpg"))[0]
-    for name in ("a.jpg", "a.jpeg", "sub/a.jpg"):
-        target = tmp_path / "in" / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(source.read_bytes())
-    run("derender", model, tmp_path / "in", "-o", tmp_path / "out", "--jobs", "1")
-    found = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.tif")}
-    assert found == {"a.tif", "a.jpg.tif", "sub/a.tif"}
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(run: Any, model: Path, roll: Path, tmp_path: Path) -> None:
@@ -280,25 +257,6 @@ def test_ctrl_c_keeps_the_checkpoint_and_the_same_command_goes_on(pairs: Path, t
     assert checkpoint.exists()
     assert not output.exists()
     assert "\r" not in err, "no progress bar in a pipe"
-
-
-def test_equal_names_from_several_folders_do_not_collide(run: Any, model: Path, roll: Path, tmp_path: Path) -> None:
-    source = sorted(roll.glob("*.jpg"))[0].read_bytes()
-    folders = [tmp_path / f"card{number}" for number in range(4)]
-    for folder in folders:
-        folder.mkdir()
-        (folder / "DSC1.jpg").write_bytes(source)
-    result = run("derender", model, *folders, folders[0] / "DSC1.jpg", "-o", tmp_path / "out", "--jobs", "1")
-    assert "4 written" in result.out, "a file that is named twice is done once"
-    assert len(list((tmp_path / "out").iterdir())) == 4
-
-
-def test_a_source_is_never_replaced(run: Any, model: Path, pairs: Path, tmp_path: Path) -> None:
-    (tmp_path / "0.tif").write_bytes((pairs / "0.tif").read_bytes())
-    result = run("derender", model, tmp_path / "0.tif", "-o", tmp_path, "--overwrite")
-    assert result.code == 2
-    assert "is one of the files to read" in result.err
-    assert (tmp_path / "0.tif").read_bytes() == (pairs / "0.tif").read_bytes()
 
 
 def test_a_note_on_an_input_is_no_failure(run: Any, model: Path, pairs: Path, tmp_path: Path) -> None:
