@@ -73,7 +73,7 @@ class RegistrationDisplay:
             Where to draw; None makes a new figure.
         **style : of the arrows, as for `matplotlib.axes.Axes.quiver`.
         """
-        self.figure_, self.ax_ = grid_of_axes(ax, 1, 3, (4.2, 3.1))
+        self.figure_, self.ax_ = grid_of_axes(ax, 1, 3, (4.2, 3.7))
         found = self.registration
         nominal = LensTransform.centred(self.srgb.shape, self.raw.shape)
         verdict = f"registered, {found.residual:.3f} px rms" if found.ok else f"not registered: {found.reason}"
