@@ -42,7 +42,7 @@ def register_shift(truth: FloatImage, estimate: FloatImage, margin: int) -> tupl
     shift = np.clip(shift, -margin, margin)
     moved = ndimage.shift(np.asarray(second), (*shift, 0), order=3, mode="nearest")
     inside = (slice(margin, first.shape[0] - margin), slice(margin, first.shape[1] - margin))
-    return first[inside], Image(np.clip(moved, 0, 1)[inside], second.shot)
+    return Image(first[inside]), Image(np.clip(moved, 0, 1)[inside], second.shot)
 
 
 def _windowed(plane: FloatImage) -> FloatImage:

@@ -27,7 +27,8 @@ def test_motion_spreads_time_evenly_along_the_path() -> None:
 def test_shake_fills_its_frame_and_follows_its_seed(size: int) -> None:
     kernel = shake_kernel(size, 3)
     assert kernel.shape == (size, size)
-    assert kernel.min() >= 0 and kernel.sum() == pytest.approx(1)
+    assert kernel.min() >= 0
+    assert kernel.sum() == pytest.approx(1)
     rows, columns = np.nonzero(kernel)
     assert max(np.ptp(rows), np.ptp(columns)) == size - 1
     np.testing.assert_array_equal(kernel, shake_kernel(size, 3))
