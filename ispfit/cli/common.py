@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,7 +35,15 @@ __all__ = [
 
 DONE, FAILED, UNUSABLE, STOPPED = 0, 1, 2, 130
 
-_REJECTIONS_SHOWN = 10
+_LEFT_OUT = " was left out: "  # between the name and the reason
+_CAUSES_SHOWN = 10
+_WHAT_HELPS = {  # by the words of a rejection, see `ispfit.registration`
+    "too small": "if both show the same field of view, use --no-register",
+    "too uncertain": "see --max-residual of `ispfit pairs`; if both show the same field of view, use --no-register",
+    "the raw shows": "see --min-overlap of `ispfit pairs`",
+    "of two shots": "look at contact.png of `ispfit pairs`",
+    "the same view": "look at contact.png of `ispfit pairs`",
+}
 
 
 @dataclass
@@ -66,11 +75,24 @@ def report_left_out(left_out: LeftOut, n_used: int) -> int:
     total = n_used + len(left_out.failed) + len(left_out.rejected)
     if left_out.rejected:
         click.echo(f"{len(left_out.rejected)} of {total} pairs rejected:", err=True)
-        for sentence in left_out.rejected[:_REJECTIONS_SHOWN]:
-            click.echo(f"  {sentence}", err=True)
-        if len(left_out.rejected) > _REJECTIONS_SHOWN:
-            click.echo(f"  ... and {len(left_out.rejected) - _REJECTIONS_SHOWN} more", err=True)
+        for line in _by_cause(left_out.rejected):
+            click.echo(f"  {line}", err=True)
     return report_failures(left_out.failed, total)
+
+
+def _by_cause(sentences: Sequence[str]) -> Iterator[str]:
+    """Yield one line for each cause of rejections, the most frequent first, with the option that helps."""
+    causes: dict[str, list[str]] = {}
+    for sentence in sentences:
+        reason = sentence.partition(_LEFT_OUT)[2] or sentence
+        causes.setdefault(re.sub(r"\d[\d.]*", "#", reason), []).append(sentence)
+    ordered = sorted(causes.values(), key=len, reverse=True)
+    for group in ordered[:_CAUSES_SHOWN]:
+        others = f" (and {len(group) - 1} more for the same cause)" if len(group) > 1 else ""
+        help_text = next((f"; {text}" for words, text in _WHAT_HELPS.items() if words in group[0]), "")
+        yield f"{group[0]}{others}{help_text}"
+    if len(ordered) > _CAUSES_SHOWN:
+        yield f"... and {sum(map(len, ordered[_CAUSES_SHOWN:]))} more, for other causes"
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ispfit.cli.common import LeftOut, count, print_json, report_left_out, table, warnings_as_notes
+from ispfit.cli.common import DONE, FAILED, LeftOut, count, print_json, report_left_out, table, warnings_as_notes
 from ispfit.cli.options import jobs_option, json_option, size_options
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ __all__ = ["pairs"]
     show_default=True,
     help="Give up a shot after this number of seconds.",
 )
+@click.option("--dry-run", is_flag=True, help="List which files would become pairs, and write nothing.")
 @json_option("Print what was done as JSON.")
 def pairs(
     folders: tuple[Path, ...],
@@ -66,17 +67,21 @@ def pairs(
     no_register: bool,
     seed: int,
     jobs: int | None,
+    dry_run: bool,
     as_json: bool,
     **options: Any,
 ) -> int:
     """Make registered pairs of the RAW files and pictures in FOLDERS.
 
     A picture belongs to the RAW file of the same name. A RAW file without a picture is paired with its embedded JPEG.
-    `ispfit fit` takes the output folder. A run that was stopped resumes if the command is repeated.
+    `ispfit fit` takes the output folder. A run that was stopped resumes if the command is repeated. Pairs
+    of other files that are in the output folder stay, so that several cards can be added one after the other.
     """
     from ispfit.pairs import make_pairs
     from ispfit.pairs.record import left_out
 
+    if dry_run:
+        return _list_matches(folders, as_json)
     with warnings_as_notes():
         report = make_pairs(
             folders,
@@ -100,7 +105,23 @@ def pairs(
     else:
         _print_summary(report)
     rejected = [left_out(row["name"], row["reason"]) for row in report.rejected]
-    return report_left_out(LeftOut(report.failures, rejected), len(report.pairs))
+    code = report_left_out(LeftOut(report.failures, rejected), len(report.pairs))
+    return code if report.pairs else FAILED
+
+
+def _list_matches(folders: tuple[Path, ...], as_json: bool) -> int:
+    from ispfit.pairs import match_files
+
+    with warnings_as_notes():
+        matched = match_files(folders)
+    if as_json:
+        print_json([{"raw": str(raw), "picture": str(picture)} for raw, picture in matched])
+        return DONE
+    for raw, picture in matched:
+        click.echo(f"{raw}  {'its embedded JPEG' if picture == raw else picture}")
+    n_previews = sum(raw == picture for raw, picture in matched)
+    click.echo(f"{count(len(matched), 'RAW file')}, {n_previews} of them without a picture beside it")
+    return DONE
 
 
 def _print_summary(report: PairsReport) -> None:

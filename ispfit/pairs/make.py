@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import warnings
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
 from os import PathLike
 from pathlib import Path
 
 from ispfit.errors import FileError, InputError, InputWarning
+from ispfit.io import is_of_ispfit
 from ispfit.jobs import run_jobs
-from ispfit.pairs.match import folded_name, match_files
+from ispfit.pairs.match import match_files
+from ispfit.pairs.names import EarlierPair, earlier_pairs, name_shots
 from ispfit.pairs.outputs import MadePair, PairsReport, write_outputs
 from ispfit.pairs.read import PairSettings
-from ispfit.pairs.worker import Job, ShotFilter, load_record, make_pair, state_file
+from ispfit.pairs.worker import Job, ShotFilter, is_pairs_folder, load_record, make_pair, state_file
 from ispfit.registration import Tolerances
 from ispfit.resize import Size, check_size
 
 __all__ = ["PairsReport", "make_pairs"]
 
-_LONGEST_NAME = 120  # letters of a pair's name
+_NAMED = 5  # files that a message names
 
 
 def make_pairs(
@@ -52,7 +51,8 @@ def make_pairs(
     What was converted, or is smaller than `size`, is told by an `InputWarning` and in the column ``notes``.
 
     A run that was stopped resumes, and ends with the same files as one that was not. Pairs whose files or settings
-    have changed are made again.
+    have changed are made again. Pairs that an earlier run made of other files stay: a second card is added to the
+    first, even if its files have the same names. Files that this function did not make are never replaced.
 
     Parameters
     ----------
@@ -72,7 +72,8 @@ def make_pairs(
     Raises
     ------
     FileError
-        If there are no RAW files, or if the folder cannot be written to or holds pairs that were made otherwise.
+        If there are no RAW files, or if the folder cannot be written to, holds files that would be replaced, or holds
+        pairs of other files that were made with other settings.
     InputError
         If a parameter is not as above.
     """
@@ -81,8 +82,13 @@ def make_pairs(
     settings = PairSettings(None if size is None else check_size(size), register, tolerances, gains)
     folder, shots = Path(output), ShotFilter(camera, style)
     matched = match_files(paths)
+    earlier = earlier_pairs(folder, settings)
+    names = name_shots(matched, earlier, settings)
+    plan = [Job(name, files, folder, settings) for name, files in zip(names, matched, strict=True)]
+    others = [pair for name, pair in earlier.items() if name not in set(names)]
+    _check_settings(folder, others, plan[0])
+    _check_replaced(folder, [job for job in plan if job.name not in earlier])
     _make_folders(folder)
-    plan = [Job(name, files, folder, settings) for name, files in zip(_names(matched), matched, strict=True)]
     records = {job.name: load_record(job) for job in plan}
     todo = [job for job in plan if records[job.name] is None]
     work = partial(make_pair, shots=shots)
@@ -90,30 +96,53 @@ def make_pairs(
     failed = dict(zip(results.failed, results.failures, strict=True))
     done = [job for index, job in enumerate(todo) if index not in failed]
     records |= {job.name: record for job, record in zip(done, results.results, strict=True)}
-    made = [
+    made = [MadePair(pair.job, pair.record) for pair in others]
+    made += [
         MadePair(job, record)
         for job in plan
         if (record := records[job.name]) is not None and shots.takes(record.camera, record.style)
     ]
-    if not made and not failed:
+    if len(made) == len(others) and not failed:
         raise InputError(f"none of the {len(plan)} shots is of {shots}.")
     for note in dict.fromkeys(note for pair in made if not pair.record.reason for note in pair.record.notes):
         warnings.warn(note, InputWarning, stacklevel=2)
     failures = [(todo[index], failure) for index, failure in failed.items()]
-    return write_outputs(folder, made, failures, len(plan) - len(todo), n_test=n_test, random_state=random_state)
+    n_kept = len(plan) - len(todo) + len(others)
+    return write_outputs(folder, made, failures, n_kept, n_test=n_test, random_state=random_state)
 
 
 def _raw_of(job: Job) -> str:
     return str(job.files[0])
 
 
-def _make_folders(folder: Path) -> None:
-    """Make the folders, and clear them of the temporary files of a killed run.
+def _check_settings(folder: Path, others: Sequence[EarlierPair], job: Job) -> None:
+    """Raise a `FileError` if pairs of other files were made with other settings: one table would mix them."""
+    different = [pair.job.name for pair in others if pair.settings != job.settings_digest]
+    if different:
+        raise FileError(
+            f"{folder}: holds {len(different)} pairs of other files that were made with other settings, such as "
+            f"{different[0]}; make them all with the same settings, or give another folder."
+        )
 
-    Pairs that are there already must have been made by this function.
-    """
-    if (folder / "pairs.csv").exists() and not state_file(folder, "").parent.is_dir():
-        raise FileError(f"{folder}: holds a pairs.csv that ispfit pairs did not make; give another folder.")
+
+def _check_replaced(folder: Path, plan: Sequence[Job]) -> None:
+    """Raise a `FileError` if files would be replaced that this function did not make."""
+    outputs = [folder / image for job in plan for image in job.images.values()]
+    sources = {path.resolve() for job in plan for path in job.files}
+    foreign = [path for path in outputs if path.exists() and (path.resolve() in sources or not is_of_ispfit(path))]
+    if not is_pairs_folder(folder):
+        tables = ["pairs.csv", "rejected.csv", "contact.png"]
+        foreign += [folder / name for name in tables if (folder / name).exists()] + sorted(folder.glob("pairs-*.csv"))
+    if foreign:
+        names = ", ".join(str(path.relative_to(folder)) for path in foreign[:_NAMED])
+        raise FileError(
+            f"{folder}: holds files that ispfit pairs did not make and would replace: {names}"
+            f"{', ...' if len(foreign) > _NAMED else ''}; give another folder."
+        )
+
+
+def _make_folders(folder: Path) -> None:
+    """Make the folders, and clear them of the temporary files of a killed run."""
     try:
         for made in (folder / "raw", folder / "srgb", state_file(folder, "").parent):
             made.mkdir(parents=True, exist_ok=True)
@@ -121,18 +150,3 @@ def _make_folders(folder: Path) -> None:
                 leftover.unlink(missing_ok=True)
     except OSError as error:
         raise FileError(f"{folder}: cannot be written to: {error.strerror}.") from error
-
-
-def _names(matched: Sequence[tuple[Path, Path]]) -> list[str]:
-    """Unique names, also where case is ignored: the stem of the RAW file, plus a hash of its path if stems collide.
-
-    The hash depends on the path alone, so that a name stays when other files come or go.
-    """
-    stems = ["".join(letter if letter.isprintable() else "_" for letter in raw.stem) for raw, _ in matched]
-    stems = [stem[:_LONGEST_NAME] for stem in stems]
-    count = Counter(map(folded_name, stems))
-    hashes = [hashlib.sha256(os.fsencode(raw.resolve())).hexdigest()[:6] for raw, _ in matched]
-    return [
-        stem if count[folded_name(stem)] == 1 else f"{stem}-{digest}"
-        for stem, digest in zip(stems, hashes, strict=True)
-    ]

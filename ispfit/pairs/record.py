@@ -15,7 +15,7 @@ from ispfit.io.exif import Exif, read_exif, read_style
 from ispfit.pairs.lookalikes import Signature, appearance
 from ispfit.registration import AlignedPair
 
-__all__ = ["PairRecord", "describe_pair", "left_out", "picture_style"]
+__all__ = ["PairRecord", "content_digest", "describe_pair", "left_out", "picture_style"]
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def describe_pair(
         resampled=pair.resampled,
         reason=pair.reason,
         notes=tuple(notes),
-        content=_digest(files[0]),
+        content=content_digest(files[0]),
         appearance=tuple(appearance(srgb)),
     )
 
@@ -152,6 +152,7 @@ def _rounded(value: float, digits: int) -> float | None:
     return round(float(value), digits) if np.isfinite(value) else None
 
 
-def _digest(path: Path) -> str:
+def content_digest(path: Path) -> str:
+    """Return the SHA-256 of a file, shortened; raises an `OSError` if it cannot be read."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -19,7 +19,7 @@ from ispfit.pairs.record import PairRecord, picture_style
 
 __all__ = ["Job", "ShotFilter", "is_pairs_folder", "load_record", "make_pair", "state_file"]
 
-_FORMAT = 2  # of the state files; pairs of another format are made again
+_FORMAT = 3  # of the state files; pairs of another format are made again
 _STATE_FOLDER = ".ispfit-pairs"
 
 
@@ -60,6 +60,11 @@ class Job:
     def images(self) -> dict[str, str]:
         """Where the images of the pair are written, relative to `output`."""
         return {"raw": f"raw/{self.name}.tif", "srgb": f"srgb/{self.name}.png"}
+
+    @property
+    def settings_digest(self) -> str:
+        """Changes with the settings alone."""
+        return hashlib.sha256(f"{_FORMAT} {self.settings}".encode()).hexdigest()[:16]
 
     @property
     def key(self) -> str:
@@ -114,7 +119,8 @@ def make_pair(job: Job, shots: ShotFilter) -> PairRecord | None:
 
 
 def _write_state(job: Job, key: str, record: PairRecord) -> None:
-    state: dict[str, Any] = {"key": key, "record": asdict(record)}
+    state: dict[str, Any] = {"key": key, "record": asdict(record), "settings": job.settings_digest}
+    state["source"] = str(job.files[0].absolute())
     with atomic_path(state_file(job.output, job.name)) as temporary:
         temporary.write_text(json.dumps(state), encoding="utf-8")
 

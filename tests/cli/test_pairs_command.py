@@ -54,10 +54,25 @@ def test_a_damaged_file_is_1_and_sinks_nothing(run: Any, card: Path, tmp_path: P
 
 
 def test_a_rejected_pair_is_told_and_no_failure(run: Any, card: Path, tmp_path: Path) -> None:
-    code, out, err = run("pairs", card, "-o", tmp_path, "--size", "96", "--jobs", "1", "--max-residual", "0")
+    mixed = tmp_path / "mixed"
+    mixed.mkdir()
+    for path in card.iterdir():
+        (mixed / path.name).write_bytes(path.read_bytes())
+    (mixed / "VirtualA_0001.jpg").write_bytes((card / "VirtualA_0002.jpg").read_bytes())
+    code, out, err = run("pairs", mixed, "-o", tmp_path / "out", "--size", "96", "--jobs", "1")
     assert code == 0
+    assert "2 pairs, 1 rejected" in out
+    assert "1 of 3 pairs rejected:\n  pair 'VirtualA_0001' was left out: not registered: " in err
+
+
+def test_rejections_with_one_cause_are_one_line_that_names_the_option(run: Any, card: Path, tmp_path: Path) -> None:
+    """Nothing was made, so the exit code is not 0."""
+    code, out, err = run("pairs", card, "-o", tmp_path, "--size", "96", "--jobs", "1", "--max-residual", "0")
+    assert code == 1
     assert "0 pairs, 3 rejected" in out
     assert "3 of 3 pairs rejected:\n  pair 'VirtualA_0001' was left out: not registered: too uncertain: the exp" in err
+    assert "(and 2 more for the same cause); see --max-residual of `ispfit pairs`; if both show the same fi" in err
+    assert len(err.splitlines()) == 2
 
 
 def test_wrong_usage_is_2(run: Any, tmp_path: Path) -> None:
@@ -79,3 +94,12 @@ def test_size_is_the_longer_side_and_square_the_crop_of_the_paper(run: Any, card
         output = tmp_path / "-".join(arguments)
         assert run("pairs", card, "-o", output, "--jobs", "1", *arguments)[0] == 0
         assert {image.shape for image in load_pairs(output)[0]} == {shape}
+
+
+def test_a_dry_run_lists_what_would_be_paired(run: Any, card: Path, tmp_path: Path) -> None:
+    code, output, _ = run("pairs", card, "-o", tmp_path / "pairs", "--dry-run")
+    assert code == 0
+    first = sorted(card.glob("*.dng"))[0]
+    assert output.splitlines()[0] == f"{first}  {first.with_suffix('.jpg')}"
+    assert output.splitlines()[-1] == "3 RAW files, 0 of them without a picture beside it"
+    assert not (tmp_path / "pairs").exists()

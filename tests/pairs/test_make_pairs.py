@@ -152,7 +152,8 @@ def test_a_pair_whose_file_changed_or_is_gone_is_made_anew(made: Any, roll: Path
     (folder / "srgb" / "VirtualA_0001.png").unlink()
     assert make_pairs(roll, folder, size=SIZE, n_jobs=1).n_kept == 6
     assert (folder / "srgb" / "VirtualA_0001.png").is_file()
-    assert make_pairs(roll / "other card", folder, size=SIZE - 8, n_jobs=1).n_kept == 0
+    (folder / ".ispfit-pairs" / "VirtualA_0001.json").write_text("{")
+    assert make_pairs(roll, folder, size=SIZE, n_jobs=1).n_kept == 6
 
 
 def test_one_camera_can_be_asked_for(made: Any, roll: Path, tmp_path: Path) -> None:
@@ -188,7 +189,7 @@ def test_odd_names_and_equal_stems(roll: Path, tmp_path: Path) -> None:
     report = make_pairs(card, tmp_path / "pairs", size=SIZE, n_jobs=1)
     names = [row["name"] for row in report.pairs]
     assert "new_line" in names
-    assert sorted(name[:6] for name in names) == ["DSC_1-", "DSC_1-", "dsc_1-", "new_li"]
+    assert sorted(name[:6] for name in names) == ["DSC_1", "DSC_1-", "dsc_1-", "new_li"]
     assert len({name.casefold() for name in names}) == 4
     assert len(load_pairs(tmp_path / "pairs")[0]) == 4
 
@@ -206,11 +207,54 @@ def test_a_full_disk_is_told_and_leaves_no_half_of_a_pair(roll: Path, tmp_path: 
     assert not list((tmp_path / "out").glob("*/*.tif")) + list((tmp_path / "out").glob("*/*.png"))
 
 
-def test_pairs_of_other_making_are_not_replaced(roll: Path, tmp_path: Path) -> None:
-    (tmp_path / "pairs.csv").write_text("name,raw,srgb\n")
-    with pytest.raises(FileError, match=r"holds a pairs\.csv that ispfit pairs did not make; give another folder"):
-        make_pairs(roll, tmp_path)
-    assert (tmp_path / "pairs.csv").read_text() == "name,raw,srgb\n"
+@pytest.mark.parametrize(
+    "name", ["pairs.csv", "rejected.csv", "contact.png", "pairs-vivid.csv", "raw/VirtualB_0002.tif"]
+)
+def test_files_of_other_making_are_not_replaced(roll: Path, tmp_path: Path, name: str) -> None:
+    mine = tmp_path / name
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("mine")
+    with pytest.raises(FileError, match=f"did not make and would replace: {name}; give another folder"):
+        make_pairs(roll / "other card", tmp_path, size=SIZE)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [mine.name]
+    assert mine.read_text() == "mine"
+
+
+def test_a_file_that_is_read_is_not_replaced(roll: Path, tmp_path: Path) -> None:
+    (tmp_path / "srgb").mkdir()
+    shutil.copy(roll / "VirtualA_0001.dng", tmp_path / "srgb")
+    with PILImage.open(roll / "VirtualA_0001.jpg") as picture:
+        picture.save(tmp_path / "srgb" / "VirtualA_0001.png")
+    with pytest.raises(FileError, match=r"would replace: srgb/VirtualA_0001\.png; give another folder"):
+        make_pairs(tmp_path / "srgb", tmp_path, size=SIZE)
+
+
+def test_a_second_card_is_added(roll: Path, tmp_path: Path) -> None:
+    """Its files may have the names, and even the paths, of those of the first."""
+    card, pairs = tmp_path / "card", tmp_path / "pairs"
+    for number, shot in enumerate(("VirtualA_0001", "other card/VirtualB_0001"), 1):
+        card.mkdir()
+        for suffix in (".dng", ".jpg"):
+            shutil.copy(roll / f"{shot}{suffix}", card / f"DSC_1{suffix}")
+        report = make_pairs(card, pairs, size=SIZE, n_jobs=1)
+        assert (len(report.pairs), report.n_kept) == (number, number - 1)
+        shutil.rmtree(card)
+    names = [row["name"] for row in report.pairs]
+    assert names[0] == "DSC_1"
+    assert names[1].startswith("DSC_1-")
+    X, _ = load_pairs(pairs)
+    assert [image.shot.model for image in X] == ["Virtual A", "Virtual B"]
+    assert np.array_equal(X[0], read_raw(pairs / "raw" / "DSC_1.tif"))
+    assert set(table(pairs / "pairs.csv")) == set(names)
+
+
+def test_pairs_of_other_settings_are_not_mixed(made: Any, roll: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(made[0], tmp_path / "pairs")
+    before = contents(folder)
+    with pytest.raises(FileError, match=r"holds \d pairs of other files that were made with other settings, such as"):
+        make_pairs(roll / "other card", folder, size=SIZE - 8, n_jobs=1)
+    assert contents(folder) == before
+    assert make_pairs(roll, folder, size=SIZE - 8, n_jobs=1).n_kept == 0
 
 
 def test_a_folder_that_cannot_be_made_is_named(roll: Path, tmp_path: Path) -> None:
