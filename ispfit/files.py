@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from ispfit.errors import FileError, printable
 
-__all__ = ["atomic_path", "copy_time", "file_fingerprint", "hash_file", "make_folder", "printable_path"]
+__all__ = ["atomic_path", "claim_folder", "copy_time", "file_fingerprint", "hash_file", "make_folder", "printable_path"]
 
 
 @contextmanager
@@ -133,3 +133,30 @@ def make_folder(folder: Path) -> Path:
     except OSError as error:
         raise FileError(f"{folder}: the folder cannot be made: {error.strerror}.") from error
     return folder
+
+
+def claim_folder(folder: Path, names: Iterable[str], command: str) -> None:
+    """Make the folder that a command writes to, and mark it as made by that command.
+
+    Parameters
+    ----------
+    folder : the folder.
+    names : files and folders in it that the command writes.
+    command : such as "compare".
+
+    Raises
+    ------
+    FileError
+        If the folder holds some of `names` and the command did not make it, or if it cannot be made.
+    """
+    mark = folder / f".ispfit-made-by-{command}"
+    if not mark.exists():
+        foreign = [name for name in names if (folder / name).exists()]
+        if foreign:
+            raise FileError(
+                f"{folder}: holds files that ispfit {command} did not make and would replace: {', '.join(foreign)}; "
+                "give another folder."
+            )
+        make_folder(folder)
+        with atomic_path(mark) as temporary:
+            temporary.touch()

@@ -14,6 +14,7 @@ from click.core import ParameterSource
 from ispfit.cli.common import LeftOut, print_json, report_failures, report_left_out, table, warnings_as_notes
 from ispfit.cli.compare_options import backbone_options, comparison_options, reference_option
 from ispfit.cli.options import json_option, known_settings, parse_settings
+from ispfit.files import claim_folder
 
 if TYPE_CHECKING:
     from ispfit.backbone import Backbone
@@ -81,6 +82,7 @@ def compare_cameras(
     reference = _known_reference(reference, list(backbones))
     budgets = budgets_of(Budget(parameters, seconds), backbones, rates)
     resolve_runtime(device, parameters["precision"])
+    claim_folder(output, ["comparison.md", "comparison.csv", "comparison.png"], "compare")
     pair_sets = prepare_pair_sets(cameras, output / "data", n_samples, image_size, register=not no_register)
     left_out, n_pairs = _load_all(pair_sets)
     runs = plan_runs(pair_sets, backbones, budgets, n_seeds=n_seeds, device=device)

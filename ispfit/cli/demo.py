@@ -11,7 +11,7 @@ import click
 from ispfit.cli.common import print_json, psnr_table, report_left_out, warnings_as_notes
 from ispfit.cli.options import json_option
 from ispfit.directions import DIRECTIONS
-from ispfit.files import make_folder
+from ispfit.files import claim_folder, make_folder
 
 __all__ = ["demo"]
 
@@ -48,6 +48,7 @@ def demo(output: Path, shots: int, steps: float, seed: int, as_json: bool) -> in
     from ispfit.datasets import load_pairs, make_camera_roll
 
     started = time.monotonic()
+    claim_folder(output, ["roll", "rendered", "camera.ispfit", "demo.png"], "demo")
     roll = output / "roll"
     click.echo(f"writing {shots} RAW and JPEG files to {roll}", err=True)
     files = make_camera_roll(roll, shots, image_size=(512, 768), random_state=seed)

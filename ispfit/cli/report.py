@@ -26,12 +26,14 @@ __all__ = ["report"]
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the report to this HTML file.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace the report that exists.")
 @reading_options
 @device_options
 def report(
     model: Path,
     pairs: tuple[Path, ...],
     output: Path,
+    overwrite: bool,
     split: str | None,
     device: str,
     precision: str,
@@ -48,6 +50,8 @@ def report(
     import ispfit
     from ispfit.report import write_report
 
+    if output.exists() and not overwrite:
+        raise click.UsageError(f"{output} exists; use --overwrite to replace it.")
     fitted = ispfit.load(model, device=device).set_params(precision=precision)
     X, Y, left_out = load_for_command(pairs, split, **reading)
     training = training_pairs(pairs, {image.shot.name for image in X}, **reading)

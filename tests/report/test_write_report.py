@@ -156,3 +156,8 @@ def test_the_command_names_file_and_size(fitted: Any, tmp_path: Path, capsys: py
     text = output.read_text()
     assert "is fitted to 4 training pairs" in text
     assert "<dt>split</dt><dd>test</dd>" in text
+    with pytest.raises(SystemExit) as stop:
+        main(["report", str(tmp_path / "m.ispfit"), str(tmp_path / "pairs"), "-o", str(output)])
+    assert stop.value.code == 2
+    assert f"{output} exists; use --overwrite to replace it." in capsys.readouterr().err
+    assert output.read_text() == text
