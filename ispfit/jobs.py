@@ -4,7 +4,8 @@ An error of ispfit describes itself. Any other exception is a defect of ispfit o
 ``ISPFIT_DEBUG=1`` (``--debug``) raises the first error, with its traceback.
 
 Each worker is a process of its own that is fresh, not forked (LibRaw's OpenMP would deadlock), and works on one item at
-a time. So a decoder that crashes or hangs is known by its file, and its worker is replaced. On a cluster
+a time. So a decoder that crashes or hangs is known by its file, and its worker is replaced. Workers end within a second
+of their parent, however it ends. On a cluster
 (``joblib.parallel_config(backend="dask")``) the cluster deals with crashes.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -38,6 +40,7 @@ _Answer = tuple[Any, str | None]  # the result of an item, or why it failed
 
 _FEWEST_PARALLEL = 4  # items; for fewer, starting more processes costs more than it saves
 _IDLE_SECONDS = 300
+_WATCH_SECONDS = 0.5
 _OWN_VARIABLES = ("ISPFIT_", "XDG_CACHE_HOME")  # of the environment, that change what a worker does
 _idle: dict[int, list[ProcessPoolExecutor]] = {}
 """Workers that wait for more work, by their number of threads: a start costs a second of imports."""
@@ -181,7 +184,10 @@ class _Pool(Generic[Item]):
         if waiting := _idle.get(self.threads):
             return waiting.pop()
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-        return ProcessPoolExecutor(1, timeout=_IDLE_SECONDS, env=dict.fromkeys(names, str(self.threads)))
+        environment = dict.fromkeys(names, str(self.threads))
+        return ProcessPoolExecutor(
+            1, timeout=_IDLE_SECONDS, env=environment, initializer=_end_with, initargs=(os.getpid(),)
+        )
 
     def _answer(self, future: Future[Any], task: _Task) -> _Answer:
         """Return the answer of a task that is done or late, and keep its worker for later if it is still good."""
@@ -196,6 +202,17 @@ class _Pool(Generic[Item]):
             return None, f"{name}: {self.crash_message}"
         _idle.setdefault(self.threads, []).append(task.worker)
         return answer
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent has ended, be it by ``kill -9``: a worker holds memory and the output's pipe."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_WATCH_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 class _Caller:

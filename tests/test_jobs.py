@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -123,3 +125,29 @@ def fail_about_picture(path: Path) -> int:
 def test_a_failure_names_one_file_of_a_shot() -> None:
     found = run_jobs(fail_about_picture, [Path("roll/1.dng")], n_jobs=1)
     assert found.failures == ["roll/1.jpg: the JPEG is damaged."]
+
+
+def tell_and_wait(path: Path) -> None:
+    """Write the number of this process and wait."""
+    path.write_text(str(os.getpid()))
+    time.sleep(600)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+def test_workers_end_with_their_parent(tmp_path: Path, number: int) -> None:
+    """Else they would hold the pipe of its output for minutes: ``communicate`` would time out."""
+    script = (
+        "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[2]); from test_jobs import tell_and_wait; "
+        "from ispfit.jobs import run_jobs; run_jobs(tell_and_wait, [Path(sys.argv[1])], n_jobs=1)"
+    )
+    told, command = tmp_path / "pid", [sys.executable, "-c", script]
+    process = subprocess.Popen(
+        [*command, told, Path(__file__).parent], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    deadline = time.monotonic() + 120
+    while not (told.exists() and told.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert told.read_text()
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    assert process.returncode == -number

@@ -24,6 +24,7 @@ _COMMANDS = {
     "exchange": "exchange",
     "fit": "fit",
     "info": "info",
+    "lut": "lut",
     "pairs": "pairs",
     "render": "render",
     "report": "report",
@@ -66,7 +67,7 @@ def _cli() -> None:
     """Learn what a camera did to a picture, and undo it.
 
     Exit codes: 0 if all is done; 1 if some files failed and the others are done; 2 for wrong usage or unusable input;
-    130 if stopped by Ctrl-C or SIGTERM.
+    130 if stopped by Ctrl-C, SIGTERM or SIGHUP.
     """
 
 
@@ -84,7 +85,7 @@ def run(command: click.Command, arguments: list[str] | None = None) -> None:
 def _run(command: click.Command, arguments: list[str] | None) -> None:
     from ispfit.errors import IspfitError, debugging
 
-    before, debug = signal.signal(signal.SIGTERM, _stop), os.environ.get("ISPFIT_DEBUG", "")
+    before, debug = _handle_end_signals(), os.environ.get("ISPFIT_DEBUG", "")
     os.environ.setdefault("MPLBACKEND", "agg")  # commands write pictures and open no windows
     try:
         code = command.main(arguments, standalone_mode=False) or 0
@@ -112,8 +113,16 @@ def _run(command: click.Command, arguments: list[str] | None) -> None:
         )
         sys.exit(STOPPED)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         os.environ["ISPFIT_DEBUG"] = debug
+
+
+def _handle_end_signals() -> dict[int, Any]:
+    """Treat SIGTERM and SIGHUP as Ctrl-C, unless they are ignored, as by nohup; return the handlers before."""
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # there is no SIGHUP on Windows
+    numbers = [number for name in names if signal.getsignal(number := getattr(signal, name)) != signal.SIG_IGN]
+    return {number: signal.signal(number, _stop) for number in numbers}
 
 
 def _stop(number: int, frame: Any) -> None:

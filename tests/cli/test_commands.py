@@ -237,7 +237,7 @@ def default_signals() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_keeps_the_checkpoint_and_the_same_command_goes_on(pairs: Path, tmp_path: Path, number: int) -> None:
     output = tmp_path / "camera.ispfit"
     command = [sys.executable, "-m", "ispfit", "fit", str(pairs), "-o", str(output), "--backbone", "mlp"]
