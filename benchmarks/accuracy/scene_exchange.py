@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from ispfit.analysis import STATISTICS, mix_scenes, scene_parts, with_statistic
+from ispfit.analysis import STATISTICS, SceneSweep, mix_scenes, scene_parts, with_statistic
 from ispfit.backbone import Scene
 from ispfit.cli import run
 from ispfit.cli.compare import budgets_of, chosen_backbones
@@ -30,9 +30,9 @@ from ispfit.cli.compare_options import backbone_options, budget_options, pair_se
 from ispfit.cli.options import device_options
 from ispfit.color import BT601_LUMA
 from ispfit.comparison import Budget, Run, markdown_table, plan_runs, prepare_pair_sets
-from ispfit.displays import SceneExchangeDisplay
+from ispfit.displays import SceneExchangeDisplay, ToneCurveDisplay
 from ispfit.estimator import ISPModel
-from ispfit.images import FloatImage
+from ispfit.images import FloatImage, Image
 from ispfit.synthetic import CAMERAS
 
 QUANTITIES = ("luma of all pixels", "luma of shadows", "luma of highlights", "chroma C*")
@@ -157,6 +157,21 @@ def draw_figures(folder: Path, camera: str, renders: dict[str, Render], raws: Se
             display.figure_.savefig(folder / f"figure{number}-{camera}-{name}.jpg", dpi=80)
 
 
+def plot_sweeps(renders: dict[str, Render], raws: Sequence[FloatImage]) -> Figure:
+    """Draw the tone curves of the shot of median contrast, in scenes of low to high contrast, a panel for each."""
+    of = STATISTICS["contrast"]
+    shot = int(np.argsort([of.of(raw) for raw in raws])[len(raws) // 2])
+    figure = Figure(figsize=(5.2 * len(renders), 3.8), layout="constrained")
+    scenes = [np.asarray(with_statistic(raws[shot], "contrast", value)) for value in np.linspace(LOW, HIGH, 6)]
+    values = np.array([of.of(scene) for scene in scenes])
+    for axis, (name, render) in zip(figure.subplots(1, len(renders), squeeze=False)[0], renders.items(), strict=True):
+        raw, own = Image(raws[shot]), Image(render(shot, raws[shot]))
+        swept = SceneSweep(of.label, values, raw, own, [Image(render(shot, scene)) for scene in scenes])
+        ToneCurveDisplay.from_sweep(swept, ax=axis)
+        axis.set_title(name, fontsize=10)
+    return figure
+
+
 def fitted(planned: Run, folder: Path) -> ISPModel:
     """Return the model of a run, from its file if there is one."""
     file = folder / f"{planned.key}.ispfit"
@@ -235,6 +250,7 @@ def tables(
     rows = [row for name, render in everyone.items() for row in finding_rows(name, render, raws)]
     yield markdown_table([camera, "scene", "renderings", "shadows, codes", "highlights, codes"], rows)
     draw_figures(output, camera, everyone, raws)
+    plot_sweeps(everyone, raws).savefig(output / f"sweep-{camera}.png", dpi=80)
 
 
 if __name__ == "__main__":

@@ -52,6 +52,6 @@ def test_the_camera_agrees_with_itself(script: Any, tmp_path: Path, capsys: pyte
     assert "| photofinish, global parts | chroma C* |" in text
     assert "| camera | contrast 0.8 to 2.5 stops | 2 | +" in text
     names = {path.name for path in tmp_path.iterdir() if path.is_file()}
-    assert names == {"scene-exchange.md", "agreement-virtual-a.png"} | {
+    assert names == {"scene-exchange.md", "agreement-virtual-a.png", "sweep-virtual-a.png"} | {
         f"figure{number}-virtual-a-{name}.jpg" for number in (6, 7) for name in ("camera", "photofinish")
     }
