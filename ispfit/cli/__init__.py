@@ -19,6 +19,7 @@ _COMMANDS = {
     "backbones": "backbones",
     "cache": "cache",
     "compare": "compare",
+    "deblur": "deblur",
     "demo": "demo",
     "derender": "render",
     "exchange": "exchange",

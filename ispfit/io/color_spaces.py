@@ -16,7 +16,17 @@ from ispfit.color import linear_to_srgb, srgb_to_linear
 from ispfit.errors import FileError, InputWarning
 from ispfit.images import FloatImage
 
-__all__ = ["ADOBE_RGB", "SRGB", "Chromaticities", "RgbSpace", "coded_space", "convert_to_srgb", "gamma_space"]
+__all__ = [
+    "ADOBE_RGB",
+    "SRGB",
+    "Chromaticities",
+    "RgbSpace",
+    "bt709_to_linear",
+    "coded_space",
+    "convert_to_srgb",
+    "gamma_space",
+    "to_xyz",
+]
 
 Chromaticities: TypeAlias = tuple[float, ...]
 """x and y of red, green, blue and white: eight numbers."""
@@ -52,7 +62,7 @@ def _power(gamma: float, encoded: FloatImage) -> FloatImage:
     return np.asarray(encoded ** np.float32(gamma), np.float32)
 
 
-def _bt709(encoded: FloatImage) -> FloatImage:
+def bt709_to_linear(encoded: FloatImage) -> FloatImage:
     """Undo the transfer function of ITU-R BT.709-6, section 1.2."""
     return np.where(encoded < 0.081, encoded / 4.5, ((encoded + 0.099) / 1.099) ** (1 / 0.45)).astype(np.float32)
 
@@ -78,7 +88,7 @@ _CODED_PRIMARIES: Mapping[int, tuple[str, Chromaticities]] = {
 }
 # ITU-T H.273, table 3.
 _CODED_CURVES: Mapping[int, tuple[str, Callable[[FloatImage], FloatImage]]] = {
-    **dict.fromkeys((1, 6, 14, 15), ("the curve of BT.709", _bt709)),
+    **dict.fromkeys((1, 6, 14, 15), ("the curve of BT.709", bt709_to_linear)),
     4: ("gamma 2.2", partial(_power, 2.2)),
     5: ("gamma 2.8", partial(_power, 2.8)),
     8: ("linear", partial(_power, 1.0)),
@@ -142,7 +152,7 @@ def convert_to_srgb(encoded: FloatImage, space: RgbSpace, source: Path) -> Float
     -------
     Encoded sRGB, H x W x 3 in [0, 1]: relative colorimetric, colours outside of sRGB are clipped.
     """
-    matrix = (np.linalg.inv(_to_xyz(SRGB.chromaticities)) @ _to_xyz(space.chromaticities)).astype(np.float32)
+    matrix = (np.linalg.inv(to_xyz(SRGB.chromaticities)) @ to_xyz(space.chromaticities)).astype(np.float32)
     levels = np.linspace(0, 1, 9, dtype=np.float32)
     probe = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(1, -1, 3)
     if np.abs(_converted(probe, space, matrix) - probe).max() <= _MAX_ROUNDING:
@@ -161,7 +171,7 @@ def _converted(encoded: FloatImage, space: RgbSpace, matrix: npt.NDArray[np.floa
     return np.asarray(linear_to_srgb(np.clip(linear, 0, 1)), np.float32)
 
 
-def _to_xyz(corners: Chromaticities) -> _Matrix:
+def to_xyz(corners: Chromaticities) -> _Matrix:
     """Return the matrix from linear RGB to XYZ, adapted from the space's white to D65 by Bradford's transform."""
     x, y = np.array(corners[:6], float).reshape(3, 2).T
     columns = np.stack([x / y, np.ones(3), (1 - x - y) / y])
