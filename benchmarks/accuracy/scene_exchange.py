@@ -8,7 +8,8 @@ pairs of test shots, its change of B is compared with the model's: of the mean l
 the brightest quarter, in 8-bit codes, and of the mean chroma C*. The paper's finding, that the scene of a high-contrast
 picture brightens shadows and darkens highlights, is tested on every camera: each test shot is rendered with the scenes
 of itself at low and at high contrast, and the shots of the lowest contrast with the scenes of those of the highest.
-Prints tables, and writes them and the figures to OUTPUT.
+Prints tables, and writes them and the figures to OUTPUT. Figures 6 and 7 exchange the whole scene of a virtual camera,
+and of others the luminance and the chrominance alone.
 """
 
 from __future__ import annotations
@@ -138,23 +139,20 @@ def plot(truth: _Array, found: dict[str, _Array]) -> Figure:
     return figure
 
 
-def draw_figures(folder: Path, camera: str, renders: dict[str, Render], raws: Sequence[FloatImage]) -> None:
-    """Draw figures 6 and 7 of the paper: the scene of the highest contrast, and the one with the most green."""
+def draw_figures(
+    folder: Path, camera: str, number: int, renders: dict[str, Render], raws: Sequence[FloatImage]
+) -> None:
+    """Draw figure 6 or 7 of the paper: with the scene of the highest contrast, or with the one with the most green."""
     contrast, green = ([STATISTICS[name].of(raw) for raw in raws] for name in ("contrast", "green"))
     colorful = [(raw.max(2) - raw.min(2)).mean() / (raw.mean() + 1e-3) for raw in raws]
-    colorful[int(np.argmax(green))] = 0
-    for number, shot, other in (
-        (6, int(np.argmin(contrast)), int(np.argmax(contrast))),
-        (7, int(np.argmax(colorful)), int(np.argmax(green))),
-    ):
-        for name, render in renders.items():
-            own, exchanged = render(shot, raws[shot]), render(shot, raws[other])
-            display = SceneExchangeDisplay.from_predictions(
-                raws[shot], raws[other], own, exchanged, chrominance=number == 7, ax=Figure(
-                    figsize=(11.7, 5.8), layout="constrained"
-                ).subplots(2, 3)
-            )  # fmt: skip
-            display.figure_.savefig(folder / f"figure{number}-{camera}-{name}.jpg", dpi=80)
+    other = int(np.argmax(contrast if number == 6 else green))
+    colorful[other] = 0
+    shot = int(np.argmin(contrast) if number == 6 else np.argmax(colorful))
+    for name, render in renders.items():
+        own, exchanged = render(shot, raws[shot]), render(shot, raws[other])
+        axes = Figure(figsize=(11.7, 5.8), layout="constrained").subplots(2, 3)
+        display = SceneExchangeDisplay(raws[shot], raws[other], own, exchanged, number == 7).plot(axes)
+        display.figure_.savefig(folder / f"figure{number}-{camera}-{name}.jpg", dpi=80)
 
 
 def plot_sweeps(renders: dict[str, Render], raws: Sequence[FloatImage]) -> Figure:
@@ -249,7 +247,9 @@ def tables(
     everyone = ({"camera": truth} if truth else {}) | renders
     rows = [row for name, render in everyone.items() for row in finding_rows(name, render, raws)]
     yield markdown_table([camera, "scene", "renderings", "shadows, codes", "highlights, codes"], rows)
-    draw_figures(output, camera, everyone, raws)
+    for number, part in ((6, "luminance"), (7, "chrominance")):
+        shown = everyone if truth else {name: Exchanger(model, raws, [part]) for name, model in models.items()}
+        draw_figures(output, camera, number, shown, raws)
     plot_sweeps(everyone, raws).savefig(output / f"sweep-{camera}.png", dpi=80)
 
 

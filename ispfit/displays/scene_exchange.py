@@ -26,8 +26,8 @@ __all__ = ["SceneExchangeDisplay"]
 
 _STOPS = np.linspace(-9, 0, 46)
 _CODES = np.linspace(0, 255, 52)
-_CHROMATICITY = np.linspace(0.1, 0.7, 49)
-_CHROMA = np.linspace(0, 80, 41)
+_CHROMATICITY = np.linspace(0, 0.8, 65)
+_CHROMA = np.linspace(0, 120, 61)
 
 
 class SceneExchangeDisplay:
