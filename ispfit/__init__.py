@@ -14,6 +14,7 @@ _HOME = {
     "Backbone": "backbone",
     "ISPModel": "estimator",
     "Network": "backbone",
+    "Range": "settings",
     "Scene": "backbone",
     "Window": "backbone",
     "get_backbone": "plugins",
@@ -31,6 +32,7 @@ _MODULES = [
     "backbone",
     "color",
     "datasets",
+    "deblur",
     "displays",
     "errors",
     "formats",
@@ -44,6 +46,7 @@ __all__ = [
     "Backbone",
     "ISPModel",
     "Network",
+    "Range",
     "Scene",
     "Window",
     "__version__",
@@ -51,6 +54,7 @@ __all__ = [
     "backbone",
     "color",
     "datasets",
+    "deblur",
     "displays",
     "errors",
     "formats",
@@ -70,12 +74,26 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from ispfit import analysis, backbone, color, datasets, displays, errors, formats, io, metrics, pairs, testing
+    from ispfit import (
+        analysis,
+        backbone,
+        color,
+        datasets,
+        deblur,
+        displays,
+        errors,
+        formats,
+        io,
+        metrics,
+        pairs,
+        testing,
+    )
     from ispfit.backbone import Backbone, Network, Scene, Window
     from ispfit.estimator import ISPModel, inverse_psnr_scorer, load, psnr_scorer
     from ispfit.io import read_raw, read_srgb
     from ispfit.metrics import psnr
     from ispfit.plugins import get_backbone, hookimpl, list_backbones
+    from ispfit.settings import Range
 
 
 def __getattr__(name: str) -> Any:

@@ -48,6 +48,7 @@ from torch import Tensor
 from ispfit.errors import BackboneError
 from ispfit.images import Image
 from ispfit.scene import Scene, ScenePart
+from ispfit.settings import check_settings
 
 __all__ = ["Backbone", "Network", "Scene", "ScenePart", "Window"]
 
@@ -264,3 +265,7 @@ class Backbone(BaseEstimator):
     def settings(self) -> dict[str, Any]:
         """Return the hyper-parameters, as a model file stores them."""
         return dict(self.get_params(deep=False))
+
+    def check_settings(self) -> None:
+        """Raise an `InputError` if a hyper-parameter is not what its annotation says, see `ispfit.settings`."""
+        check_settings(type(self), self.settings())

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Annotated
 
 import numpy as np
 from torch import Tensor
 
 from ispfit.backbone import Backbone, Network, Scene, Window
-from ispfit.backbones.parts.checks import check_integers
 from ispfit.backbones.parts.color_samples import sample_colors
 from ispfit.backbones.parts.monotone_curves import MonotoneCurves, fit_monotone
 from ispfit.images import Image
 from ispfit.plugins import hookimpl
+from ispfit.settings import Range
 
 __all__ = ["Curve"]
 
@@ -37,12 +38,12 @@ class Curve(Backbone):
 
     name = "curve"
 
-    def __init__(self, nodes: int = 64) -> None:
+    def __init__(self, nodes: Annotated[int, Range(2, 4096)] = 64) -> None:
         self.nodes = nodes
 
     def build(self) -> Network:
         """Return a new network whose curves are ``x ** (1 / 2.2)``."""
-        check_integers(self, nodes=2)
+        self.check_settings()
         return CurveNetwork(self.nodes)
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ispfit.backbone import Backbone, Network, Scene, Window
-from ispfit.backbones.parts.vgg import VGG, VGGBackbone
+from ispfit.backbones.parts.vgg import VGG, VGGBackbone, Width
 from ispfit.plugins import hookimpl
 
 __all__ = ["FCN"]
@@ -34,13 +34,13 @@ class FCN(VGGBackbone):
 
     name = "fcn"
 
-    def __init__(self, weights: str | None = None, width: float = 1.0) -> None:
+    def __init__(self, weights: str | None = None, width: Width = 1.0) -> None:
         self.weights = weights
         self.width = width
 
     def build(self) -> Network:
         """Return a new network with random weights."""
-        self.check_parameters()
+        self.check_settings()
         return FCNNetwork(self.width)
 
 

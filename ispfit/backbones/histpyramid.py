@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Annotated, TypeAlias
 
 import numpy as np
 import torch
@@ -15,15 +16,16 @@ from ispfit.backbones.parts.grids import sample_grids
 from ispfit.backbones.parts.histogram import LearnableHistogram
 from ispfit.backbones.parts.pooling import average_3x3, pooling_weights
 from ispfit.backbones.parts.precision import Float32Conv2d
-from ispfit.errors import InputError
 from ispfit.images import Image
 from ispfit.plugins import hookimpl
+from ispfit.settings import Range
 
 __all__ = ["HistPyramid"]
 
 _POOLING_STRIDES = (1, 2, 2)
 _RING_PX = 2  # around a window, read by the two 3 x 3 convolutions
 _THUMBNAIL_PX = 64
+_Cells: TypeAlias = Annotated[int, Range(1, _THUMBNAIL_PX)]
 _POWER_OFFSET = 1e-4  # keeps the slope of a power finite at black
 
 
@@ -60,10 +62,10 @@ class HistPyramid(Backbone):
 
     def __init__(
         self,
-        bins: int = 6,
-        channels: int = 64,
-        grids: tuple[int, ...] | list[int] = (16, 4),
-        gamma: float = 2.2,
+        bins: Annotated[int, Range(2, 256)] = 6,
+        channels: Annotated[int, Range(1, 4096)] = 64,
+        grids: tuple[_Cells, ...] | list[_Cells] = (16, 4),
+        gamma: Annotated[float, Range(1, 10)] = 2.2,
         own_votes: bool = True,
         skip: bool = True,
     ) -> None:
@@ -81,15 +83,7 @@ class HistPyramid(Backbone):
 
     def build(self) -> Network:
         """Return a new network with random weights."""
-        for name, minimum in (("bins", 2), ("channels", 1), ("gamma", 1)):
-            if not getattr(self, name) >= minimum:
-                raise InputError(f"HistPyramid: expected {name} >= {minimum}, got {getattr(self, name)}.")
-        is_list = isinstance(self.grids, list | tuple)
-        if not is_list or any(not 1 <= cells <= _THUMBNAIL_PX for cells in self.grids):
-            raise InputError(
-                f"HistPyramid: expected grids to be a list of numbers from 1 to {_THUMBNAIL_PX}, the cells per side of "
-                f"each grid, got {self.grids}."
-            )
+        self.check_settings()
         return HistPyramidNetwork(self)
 
     def initialise(self, network: Network, pairs: Iterable[tuple[Image, Image]]) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample, interpolate
 
 from ispfit.backbone import Backbone, Network, Scene, Window
-from ispfit.backbones.parts.checks import check_integers
 from ispfit.backbones.parts.precision import Float32Conv2d
-from ispfit.backbones.parts.vgg import VGG, VGGBackbone
+from ispfit.backbones.parts.vgg import VGG, VGGBackbone, Width
 from ispfit.plugins import hookimpl
+from ispfit.settings import Range
 
 __all__ = ["Hypercolumn"]
 
@@ -44,7 +46,11 @@ class Hypercolumn(VGGBackbone):
     name = "hypercolumn"
 
     def __init__(
-        self, hidden: int = 128, weights: str | None = None, width: float = 1.0, samples_per_window: int | None = 128
+        self,
+        hidden: Annotated[int, Range(1, 4096)] = 128,
+        weights: str | None = None,
+        width: Width = 1.0,
+        samples_per_window: Annotated[int, Range(1, 1 << 20)] | None = 128,
     ) -> None:
         self.hidden = hidden
         self.weights = weights
@@ -53,10 +59,7 @@ class Hypercolumn(VGGBackbone):
 
     def build(self) -> Network:
         """Return a new network with random weights."""
-        check_integers(self, hidden=1)
-        if self.samples_per_window is not None:
-            check_integers(self, samples_per_window=1)
-        self.check_parameters()
+        self.check_settings()
         return HypercolumnNetwork(self.hidden, self.width, self.samples_per_window)
 
 

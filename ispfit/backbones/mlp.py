@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Annotated
 
 from torch import Tensor, nn
 
 from ispfit.backbone import Backbone, Network, Scene, Window
-from ispfit.backbones.parts.checks import check_integers
-from ispfit.backbones.parts.initialisation import initialise_convolutions
+from ispfit.backbones.parts.initialisation import Initialisation, initialise_convolutions
 from ispfit.backbones.parts.precision import Float32Conv2d
 from ispfit.plugins import hookimpl
+from ispfit.settings import Range
 
 __all__ = ["MLP"]
 
@@ -34,14 +35,19 @@ class MLP(Backbone):
 
     name = "mlp"
 
-    def __init__(self, hidden: int = 64, layers: int = 2, initialisation: str = "torch") -> None:
+    def __init__(
+        self,
+        hidden: Annotated[int, Range(1, 4096)] = 64,
+        layers: Annotated[int, Range(1, 64)] = 2,
+        initialisation: Initialisation = "torch",
+    ) -> None:
         self.hidden = hidden
         self.layers = layers
         self.initialisation = initialisation
 
     def build(self) -> Network:
         """Return a new network with random weights."""
-        check_integers(self, hidden=1, layers=1)
+        self.check_settings()
         network = MLPNetwork(self.hidden, self.layers)
         initialise_convolutions(network, self.initialisation)
         return network

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from ispfit.backbone import Backbone, Network
-from ispfit.backbones.parts.checks import check_integers
 from ispfit.backbones.parts.color_model import ParametricNetwork
 from ispfit.plugins import hookimpl
+from ispfit.settings import Range
 
 __all__ = ["Parametric", "ParametricNetwork"]
 
@@ -31,12 +33,12 @@ class Parametric(Backbone):
     name = "parametric"
     invertible = True
 
-    def __init__(self, control_points: int = 300) -> None:
+    def __init__(self, control_points: Annotated[int, Range(0, 4096)] = 300) -> None:
         self.control_points = control_points
 
     def build(self) -> Network:
         """Return a new network that encodes sRGB: T and h are the identity, f is the sRGB curve."""
-        check_integers(self, control_points=0)
+        self.check_settings()
         return ParametricNetwork(self.control_points)
 
 

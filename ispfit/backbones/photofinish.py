@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
 from ispfit.backbone import Backbone, Network, Scene, ScenePart, Window
 from ispfit.backbones.parts.camera_directions import Derendering, Rendering
-from ispfit.backbones.parts.checks import check_integers
 from ispfit.backbones.parts.color_model import ParametricNetwork
 from ispfit.backbones.parts.color_table import lattice
 from ispfit.backbones.parts.exposure import MAX_EXPOSED, fit_exposures, inverse_gains
@@ -18,9 +17,9 @@ from ispfit.backbones.parts.power_curve import decode, encode
 from ispfit.backbones.parts.residual import MIN_SCENES
 from ispfit.backbones.parts.scene_tables import CAMERA_NODES, Direction
 from ispfit.backbones.parts.shot_samples import sample_shots
-from ispfit.errors import InputError
 from ispfit.images import Image
 from ispfit.plugins import hookimpl
+from ispfit.settings import Range
 
 __all__ = ["Photofinish", "PhotofinishNetwork"]
 
@@ -45,7 +44,10 @@ class Photofinish(Backbone):
     invertible = True
 
     def __init__(
-        self, control_points: int = 300, max_shots: int = 400, residual: bool | Literal["auto"] = "auto"
+        self,
+        control_points: Annotated[int, Range(0, 4096)] = 300,
+        max_shots: Annotated[int, Range(2, 4096)] = 400,
+        residual: bool | Literal["auto"] = "auto",
     ) -> None:
         self.control_points = control_points
         self.max_shots = max_shots
@@ -53,9 +55,7 @@ class Photofinish(Backbone):
 
     def build(self) -> Network:
         """Return a new network, which encodes sRGB and does not look at the scene."""
-        check_integers(self, control_points=0, max_shots=2)
-        if self.residual not in (True, False, "auto"):
-            raise InputError(f'Photofinish: expected residual to be True, False or "auto", got {self.residual!r}.')
+        self.check_settings()
         return PhotofinishNetwork(self.control_points, self.max_shots, self.residual)
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Annotated
 
 from torch import Tensor, nn
 
 from ispfit.backbone import Backbone, Network, Scene, Window
-from ispfit.backbones.parts.checks import check_integers
-from ispfit.backbones.parts.initialisation import initialise_convolutions
+from ispfit.backbones.parts.initialisation import Initialisation, initialise_convolutions
 from ispfit.backbones.parts.precision import Float32Conv2d
 from ispfit.plugins import hookimpl
+from ispfit.settings import Range
 
 __all__ = ["SRCNN"]
 
@@ -34,14 +35,19 @@ class SRCNN(Backbone):
 
     name = "srcnn"
 
-    def __init__(self, channels: int = 64, layers: int = 5, initialisation: str = "he") -> None:
+    def __init__(
+        self,
+        channels: Annotated[int, Range(1, 4096)] = 64,
+        layers: Annotated[int, Range(1, 64)] = 5,
+        initialisation: Initialisation = "he",
+    ) -> None:
         self.channels = channels
         self.layers = layers
         self.initialisation = initialisation
 
     def build(self) -> Network:
         """Return a new network with random weights."""
-        check_integers(self, channels=1, layers=1)
+        self.check_settings()
         network = SRCNNNetwork(self.channels, self.layers)
         initialise_convolutions(network, self.initialisation)
         return network

@@ -117,6 +117,7 @@ def chosen_backbones(backbones: str, settings: tuple[str, ...]) -> tuple[dict[st
         known = families[name].get_params()
         families[name].set_params(**known_settings(parameters, known | {_RATE: None}, name))
     for family in families.values():
+        family.check_settings()
         family.build()
     return families, rates
 

@@ -103,6 +103,7 @@ def fit(
     check_budget(parameters["budget"])  # now, not when all pairs have been read
     family = get_backbone(backbone)()
     family.set_params(**known_settings(parse_settings(settings), family.get_params(), backbone))
+    family.check_settings()
     trains_by_steps = not family.build().has_closed_form
     checkpoint = output.with_name(output.name + ".checkpoint")
     with joined_ranks() as processes:

@@ -6,8 +6,10 @@ equal.
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from typing import Any, TypeAlias
 
@@ -203,23 +205,29 @@ reading_options = combine(
 
 
 def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
-    """Return ``NAME=VALUE`` strings as a dict; a value that is not JSON is a string.
+    """Return ``NAME=VALUE`` strings as a dict.
+
+    A value is read as Python, as `ispfit backbones` prints it, or as JSON; anything else is a string.
 
     Examples
     --------
-    >>> parse_settings(("hidden=8", "grids=[16, 4]", "initialisation=he"))
-    {'hidden': 8, 'grids': [16, 4], 'initialisation': 'he'}
+    >>> parse_settings(("hidden=8", "grids=(16, 4)", "initialisation=he", "skip=False", "residual=true"))
+    {'hidden': 8, 'grids': (16, 4), 'initialisation': 'he', 'skip': False, 'residual': True}
     """
     parsed = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals:
             raise click.UsageError(f"--set: expected NAME=VALUE, got {setting!r}.")
-        try:
-            parsed[name] = json.loads(value)
-        except json.JSONDecodeError:
-            parsed[name] = value
+        parsed[name] = _parse_value(value)
     return parsed
+
+
+def _parse_value(text: str) -> Any:
+    for read in (ast.literal_eval, json.loads):
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            return read(text)
+    return text
 
 
 def known_settings(settings: dict[str, Any], parameters: dict[str, Any], backbone: str) -> dict[str, Any]:

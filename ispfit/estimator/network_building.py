@@ -13,7 +13,7 @@ from ispfit.backbone import Backbone, Network
 from ispfit.errors import IspfitError
 from ispfit.tensor_files import TensorFile
 
-__all__ = ["build_networks", "check_settings"]
+__all__ = ["build_networks", "check_sizes"]
 
 _LARGEST_BUILT_IN = 1 << 20  # whole number among the settings of ispfit's own backbones
 _LARGEST = 1 << 31  # of a plugin's: it may be a seed
@@ -23,7 +23,7 @@ _FEWEST_CALLS, _CALLS_PER_TENSOR, _MOST_CALLS = 20_000, 200, 200_000  # of torch
 _SPARE_ELEMENTS = 1 << 22  # of tensors that the file does not hold, such as constants
 
 
-def check_settings(settings: dict[str, Any], built_in: bool) -> None:
+def check_sizes(settings: dict[str, Any], built_in: bool) -> None:
     """Raise a `ValueError` if settings are of no kind or size that a backbone has."""
     values = list(settings.values())
     for value in values:  # which grows by the lists that are found

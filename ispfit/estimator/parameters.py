@@ -32,6 +32,7 @@ def resolve_backbone(backbone: Any) -> Backbone:
     if not isinstance(backbone, Backbone):
         raise InputError(f"backbone: expected a name or a Backbone object, got {backbone!r}.")
     copy: Backbone = clone(backbone)
+    copy.check_settings()
     return copy
 
 

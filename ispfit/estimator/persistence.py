@@ -15,7 +15,7 @@ from ispfit._version import __version__
 from ispfit.backbone import Backbone, Network
 from ispfit.directions import DIRECTIONS
 from ispfit.errors import InputError, IspfitError, ModelFileError, UnknownBackboneError, printable
-from ispfit.estimator.network_building import build_networks, check_settings
+from ispfit.estimator.network_building import build_networks, check_sizes
 from ispfit.plugins.manager import get_backbone, is_built_in, origin_of
 from ispfit.tensor_files import TensorFile, open_tensor_file, write_tensor_file
 from ispfit.training import TrainingRecord
@@ -149,8 +149,9 @@ def _read(source: Path, file: TensorFile) -> ModelFile:
         claimed = _part(about, "backbone", dict)
         name, settings = _part(claimed, "name", str), _part(claimed, "settings", dict)
         backbone_class = _backbone_class(source, name, _claim(claimed.get("origin")))
-        check_settings(settings, built_in=is_built_in(name))
+        check_sizes(settings, built_in=is_built_in(name))
         backbone = backbone_class(**settings)
+        backbone.check_settings()
         directions = _directions(about, backbone)
         records = {
             direction: TrainingRecord.from_dict(_part(_part(about, "records", dict), direction, dict))

@@ -11,6 +11,7 @@ import torch
 from sklearn.base import clone
 
 from ispfit.backbone import Backbone, Network
+from ispfit.errors import InputError
 from ispfit.runtime import seeded
 from ispfit.testing.subject import Subject
 
@@ -27,6 +28,10 @@ def check_parameters(subject: Subject) -> Iterator[str]:
     except (AttributeError, RuntimeError) as error:
         yield f"get_params fails ({error}); __init__ must list its parameters and store each under its own name."
         return
+    try:
+        backbone.check_settings()
+    except (InputError, NameError) as error:
+        yield f"its settings do not pass check_settings ({error}); mend the annotations of __init__, or the defaults."
     problems = list(_check_stored(backbone, list(settings)))
     yield from problems
     if not problems:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
@@ -20,12 +22,17 @@ class Affine(ispfit.Backbone):
 
     name = "affine"
 
-    def __init__(self, hidden: int = 32, thumbnail: int = 8) -> None:
+    def __init__(
+        self,
+        hidden: Annotated[int, ispfit.Range(1, 4096)] = 32,
+        thumbnail: Annotated[int, ispfit.Range(1, 64)] = 8,
+    ) -> None:
         self.hidden = hidden
         self.thumbnail = thumbnail
 
     def build(self) -> ispfit.Network:
         """Return a new network with random weights; before training, all transforms are close to the identity."""
+        self.check_settings()
         return AffineNetwork(self.hidden, self.thumbnail)
 
 

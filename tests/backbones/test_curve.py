@@ -22,5 +22,5 @@ def test_a_camera_of_curves_is_found() -> None:
 
 
 def test_parameters_out_of_range_are_named() -> None:
-    with pytest.raises(InputError, match="Curve: expected nodes to be a whole number >= 2, got 1"):
+    with pytest.raises(InputError, match="Curve: expected nodes to be a whole number from 2 to 4096, got 1"):
         Curve(nodes=1).build()

@@ -280,8 +280,8 @@ def test_a_note_on_an_input_is_no_failure(run: Any, model: Path, pairs: Path, tm
     [
         (["--jobs", "-1"], "-1 is not in the range"),
         (["--seed", "-1"], "random_state: expected a whole number >= 0, got -1"),
-        (["--set", "hidden=abc"], "expected hidden to be a whole number >= 1, got 'abc'"),
-        (["--set", "hidden=-2"], "expected hidden to be a whole number >= 1, got -2"),
+        (["--set", "hidden=abc"], "expected hidden to be a whole number from 1 to 4096, got 'abc'"),
+        (["--set", "hidden=-2"], "expected hidden to be a whole number from 1 to 4096, got -2"),
     ],
 )
 def test_parameters_out_of_range_are_2(run: Any, pairs: Path, tmp_path: Path, options: list[str], message: str) -> None:

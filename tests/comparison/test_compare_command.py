@@ -63,7 +63,7 @@ def test_raw_files_are_compared_without_registration_on_request(
     [
         (["--backbones", "mlp,histpyramyd"], "histpyramid"),
         (["--set", "hidden=3"], "expected BACKBONE.NAME=VALUE of one of mlp, got 'hidden'"),
-        (["--set", "mlp.hidden=0"], "expected hidden to be a whole number >= 1, got 0"),
+        (["--set", "mlp.hidden=0"], "expected hidden to be a whole number from 1 to 4096, got 0"),
         (
             ["--set", "mlp.hiden=3"],
             "mlp has no parameter 'hiden'; it has hidden, initialisation, layers, learning_rate",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 from torch import nn
 
-from ispfit.errors import InputError
+__all__ = ["Initialisation", "initialise_convolutions"]
 
-__all__ = ["initialise_convolutions"]
+Initialisation: TypeAlias = Literal["torch", "he", "gaussian"]
 
 _GAUSSIAN_DEVIATION = 1e-3
 
 
-def initialise_convolutions(network: nn.Module, initialisation: str) -> None:
+def initialise_convolutions(network: nn.Module, initialisation: Initialisation) -> None:
     """Draw new initial weights for all convolutions of a network.
 
     Parameters
@@ -20,14 +22,7 @@ def initialise_convolutions(network: nn.Module, initialisation: str) -> None:
     initialisation : "he" (He et al., "Delving Deep into Rectifiers", ICCV 2015), "torch" (torch's default: uniform, a
         sixth of He's variance), or "gaussian" (standard deviation 0.001; Dong et al., ECCV 2014). Biases are 0, except
         with "torch".
-
-    Raises
-    ------
-    InputError
-        If `initialisation` is none of these.
     """
-    if initialisation not in ("he", "torch", "gaussian"):
-        raise InputError(f"initialisation: expected 'he', 'torch' or 'gaussian', got {initialisation!r}.")
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             if initialisation == "torch":

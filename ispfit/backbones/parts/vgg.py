@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from http.client import HTTPException
 from pathlib import Path
+from typing import Annotated, TypeAlias
 from urllib.error import URLError
 
 import safetensors
@@ -16,8 +17,9 @@ from torch.nn.functional import max_pool2d, relu
 from ispfit.backbone import Backbone, Network
 from ispfit.errors import FileError, InputError
 from ispfit.images import Image
+from ispfit.settings import Range
 
-__all__ = ["LEVELS", "URL", "VGG", "VGGBackbone", "load_weights"]
+__all__ = ["LEVELS", "URL", "VGG", "VGGBackbone", "Width", "load_weights"]
 
 LEVELS = ((0, 2), (5, 7), (10, 12, 14), (17, 19, 21))
 """The convolutions of each resolution, by their numbers in torchvision's ``vgg16().features``: conv1_1 to conv4_3."""
@@ -25,7 +27,8 @@ LEVELS = ((0, 2), (5, 7), (10, 12, 14), (17, 19, 21))
 URL = "https://download.pytorch.org/models/vgg16-397923af.pth"
 """ImageNet weights of torchvision; the name contains the first digits of the file's SHA-256."""
 
-_MAX_WIDTH = 16
+Width: TypeAlias = Annotated[float, Range(0.001, 16)]
+"""Factor of the numbers of channels."""
 _CHANNELS = (64, 128, 256, 512)
 _IMAGENET_MEAN, _IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -95,16 +98,11 @@ class VGGBackbone(Backbone):
     weights: str | None
     width: float
 
-    def check_parameters(self) -> None:
-        """Raise an `InputError` if `weights` or `width` is invalid, or if they do not fit together."""
-        name = type(self).__name__
-        is_number = isinstance(self.width, int | float) and not isinstance(self.width, bool)
-        if not (is_number and 0 < self.width <= _MAX_WIDTH):
-            raise InputError(f"{name}: expected 0 < width <= {_MAX_WIDTH}, got {self.width!r}.")
-        if not isinstance(self.weights, str | None):
-            raise InputError(f'{name}: expected weights to be None, "imagenet" or a path, got {self.weights!r}.')
+    def check_settings(self) -> None:
+        """Raise an `InputError` if a hyper-parameter is invalid, or if `weights` and `width` do not fit together."""
+        super().check_settings()
         if self.weights is not None and self.width != 1:
-            raise InputError(f"{name}: expected width = 1 for published weights, got {self.width}.")
+            raise InputError(f"{type(self).__name__}: expected width = 1 for published weights, got {self.width}.")
 
     def initialise(self, network: Network, pairs: Iterable[tuple[Image, Image]]) -> None:
         """Load the weights into the trunk, unless `weights` is None."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Annotated
 
 import ispfit
 from ispfit.backbones.parts.calibration import calibrate, thumbnails
@@ -31,25 +32,21 @@ class HDRNet(ispfit.Backbone):
 
     name = "hdrnet"
 
-    def __init__(self, depth: int = 8, cells: int = 16, channels: int = 16, knots: int = 8) -> None:
+    def __init__(
+        self,
+        depth: Annotated[int, ispfit.Range(1, 64)] = 8,
+        cells: Annotated[int, ispfit.Range(1, 64)] = 16,
+        channels: Annotated[int, ispfit.Range(1, 512)] = 16,
+        knots: Annotated[int, ispfit.Range(1, 256)] = 8,
+    ) -> None:
         self.depth = depth
         self.cells = cells
         self.channels = channels
         self.knots = knots
 
     def build(self) -> ispfit.Network:
-        """Return a new network, which gives back its input until it is initialised or trained.
-
-        Raises
-        ------
-        ispfit.errors.InputError
-            If a parameter is less than 1.
-        """
-        if min(self.depth, self.cells, self.channels, self.knots) < 1:
-            raise ispfit.errors.InputError(
-                "HDRNet: expected depth, cells, channels and knots of at least 1, got "
-                f"depth={self.depth}, cells={self.cells}, channels={self.channels} and knots={self.knots}."
-            )
+        """Return a new network, which gives back its input until it is initialised or trained."""
+        self.check_settings()
         return HDRNetNetwork(self.depth, self.cells, self.channels, self.knots)
 
     def initialise(self, network: ispfit.Network, pairs: Iterable[tuple[Image, Image]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Annotated
 
 import ispfit
 from ispfit.images import Image
@@ -29,18 +30,19 @@ class LUT3D(ispfit.Backbone):
 
     name = "lut3d"
 
-    def __init__(self, tables: int = 3, size: int = 17, channels: int = 16) -> None:
+    def __init__(
+        self,
+        tables: Annotated[int, ispfit.Range(1, 64)] = 3,
+        size: Annotated[int, ispfit.Range(3, 129)] = 17,
+        channels: Annotated[int, ispfit.Range(1, 512)] = 16,
+    ) -> None:
         self.tables = tables
         self.size = size
         self.channels = channels
 
     def build(self) -> ispfit.Network:
         """Return a new network; its first table is the identity, the others are zero."""
-        if self.tables < 1 or self.size < 3 or self.channels < 1:
-            raise ispfit.errors.InputError(
-                "LUT3D: expected tables >= 1, size >= 3 and channels >= 1, got "
-                f"tables={self.tables}, size={self.size} and channels={self.channels}."
-            )
+        self.check_settings()
         return LUT3DNetwork(self.tables, self.size, self.channels)
 
     def initialise(self, network: ispfit.Network, pairs: Iterable[tuple[Image, Image]]) -> None:

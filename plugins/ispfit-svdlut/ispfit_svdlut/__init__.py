@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Annotated
 
 import ispfit
 from ispfit.backbones.parts.calibration import calibrate, thumbnails
@@ -35,7 +36,13 @@ class SVDLUT(ispfit.Backbone):
     name = "svdlut"
 
     def __init__(
-        self, size: int = 17, rank: int = 8, cells: int = 16, depth: int = 8, grid_rank: int = 3, channels: int = 16
+        self,
+        size: Annotated[int, ispfit.Range(2, 129)] = 17,
+        rank: Annotated[int, ispfit.Range(1, 129)] = 8,
+        cells: Annotated[int, ispfit.Range(1, 64)] = 16,
+        depth: Annotated[int, ispfit.Range(2, 64)] = 8,
+        grid_rank: Annotated[int, ispfit.Range(1, 64)] = 3,
+        channels: Annotated[int, ispfit.Range(1, 512)] = 16,
     ) -> None:
         self.size = size
         self.rank = rank
@@ -45,22 +52,15 @@ class SVDLUT(ispfit.Backbone):
         self.channels = channels
 
     def build(self) -> ispfit.Network:
-        """Return a new network, which gives back its input until it is initialised or trained.
+        """Return a new network, which gives back its input until it is initialised or trained."""
+        self.check_settings()
+        return SVDLUTNetwork(self.size, self.rank, self.cells, self.depth, self.grid_rank, self.channels)
 
-        Raises
-        ------
-        ispfit.errors.InputError
-            If a parameter is too small, or the rank larger than the size.
-        """
-        least = {"size": 2, "rank": 1, "cells": 1, "depth": 2, "grid_rank": 1, "channels": 1}
-        for name, value in least.items():
-            if getattr(self, name) < value:
-                raise ispfit.errors.InputError(
-                    f"SVDLUT: expected {name} of at least {value}, got {getattr(self, name)}."
-                )
+    def check_settings(self) -> None:
+        """Raise an `ispfit.errors.InputError` if a hyper-parameter is invalid, or the rank larger than the size."""
+        super().check_settings()
         if self.rank > self.size:
             raise ispfit.errors.InputError(f"SVDLUT: expected rank <= size = {self.size}, got rank={self.rank}.")
-        return SVDLUTNetwork(self.size, self.rank, self.cells, self.depth, self.grid_rank, self.channels)
 
     def initialise(self, network: ispfit.Network, pairs: Iterable[tuple[Image, Image]]) -> None:
         """Fit the tables and the powers of colours to the pairs, and scale the layers to their images."""

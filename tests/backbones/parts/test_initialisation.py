@@ -34,5 +34,5 @@ def test_a_narrow_gaussian(family: type[Backbone]) -> None:
 
 @pytest.mark.parametrize("family", [MLP, SRCNN])
 def test_an_unknown_one_is_refused(family: type[Backbone]) -> None:
-    with pytest.raises(InputError, match="initialisation: expected 'he', 'torch' or 'gaussian', got 'xavier'"):
+    with pytest.raises(InputError, match="expected initialisation to be 'torch' or 'he' or 'gaussian', got 'xavier'"):
         family(initialisation="xavier").build()
