@@ -179,7 +179,7 @@ def test_finishing_is_linear_in_its_coefficients() -> None:
 
 
 def test_parameters_out_of_range_are_named() -> None:
-    with pytest.raises(ispfit.errors.InputError, match=r"expected residual to be True, False or \"auto\", got 'maybe'"):
+    with pytest.raises(ispfit.errors.InputError, match="expected residual to be True or False or 'auto', got 'maybe'"):
         Photofinish(residual="maybe").build()  # type: ignore[arg-type]
     with pytest.raises(ispfit.errors.InputError, match="expected max_shots to be a whole number from 2 to 4096"):
         Photofinish(max_shots=1).build()
