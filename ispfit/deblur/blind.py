@@ -39,6 +39,7 @@ _STEP = math.sqrt(0.5)  # from scale to scale
 _COARSEST_KERNEL_PX = 5
 _DECAY, _LEAST_MU = 1.1, 1e-4  # of lambda and mu with each alternation
 _MIN_SIDE = 2  # of the image, in kernels
+_FLAT = 1e-6  # rms gradient of an image without detail, of rounding alone
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class ScaleRecord:
     shape : (height, width) of the image on this scale.
     kernel_size : side of the kernel in pixels of this scale.
     changes : after each alternation, the sum of absolute differences to the kernel before, 0 to 2.
-    misfits : before each change of the kernel, the rms of ``I * k - B``.
+    misfits : before each change of the kernel, the rms of ``I * k - B``, relative to white.
     seconds : time that the scale took.
     """
 
@@ -120,8 +121,7 @@ def estimate_kernel(
             f"kernel_size: expected at most half of the shorter side of the image or region, {min(luma.shape)} pixels, "
             f"got {size}; take a smaller kernel or a larger region."
         )
-    plane = torch.as_tensor(luma, device=resolve_runtime(device).device)
-    search = _Search(plane, size, PRIORS[prior])
+    search = _Search(torch.as_tensor(luma, device=resolve_runtime(device).device), size, PRIORS[prior])
     with tqdm(total=search.n_scales * search.prior.alternations, disable=None if verbose else True) as bar:
         return search.run(bar)
 
@@ -142,7 +142,8 @@ class _Search:
     """The kernel from coarse to fine; lambda and mu decay from alternation to alternation across all scales."""
 
     def __init__(self, plane: Tensor, kernel_size: int, prior: Prior) -> None:
-        self.plane, self.kernel_size, self.prior = plane, kernel_size, prior
+        self.scale = _contrast_scale(plane, prior.contrast)
+        self.plane, self.kernel_size, self.prior = plane * self.scale, kernel_size, prior
         self.n_scales = 1 + max(0, math.floor(math.log(_COARSEST_KERNEL_PX / kernel_size) / math.log(_STEP)))
         self.strength, self.mu = prior.strength, prior.mu
 
@@ -160,7 +161,7 @@ class _Search:
             found, latent, entry = self._alternate(blurred, kernel, threshold, scale >= self.n_scales / 2 - 1, bar)
             kernel = recentred(found)
             record.append(entry)
-        return BlindEstimate(without_weak_values(kernel), latent.clamp(0, 1).cpu().numpy(), record)
+        return BlindEstimate(without_weak_values(kernel), (latent / self.scale).clamp(0, 1).cpu().numpy(), record)
 
     def _alternate(
         self, blurred: Tensor, kernel: Kernel, threshold: float, coarse: bool, bar: tqdm[object]
@@ -173,7 +174,7 @@ class _Search:
         for _ in range(self.prior.alternations):
             term = DataTerm.of(periodic, kernel)
             image = self.prior.restore(term, periodic, self.strength, self.mu, coarse)
-            misfits.append(term.misfit(image))
+            misfits.append(term.misfit(image) / self.scale)
             latent = image[0, :height, :width]
             before, kernel = kernel, find_kernel(blurred_gradients, strong_edges(latent, threshold), len(kernel))
             changes.append(float(np.abs(kernel - before).sum()))
@@ -183,6 +184,12 @@ class _Search:
             bar.update()
         seconds = time.monotonic() - started
         return kernel, latent, ScaleRecord((height, width), len(kernel), changes, misfits, seconds)
+
+
+def _contrast_scale(plane: Tensor, contrast: float | None) -> float:
+    """Return the factor that gives a plane this rms gradient; 1 if it is flat."""
+    rms = float(gradients(plane).square().sum(0).mean().sqrt())
+    return contrast / rms if contrast and rms > _FLAT else 1.0
 
 
 def _first_kernel(size: int) -> Kernel:

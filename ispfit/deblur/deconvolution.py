@@ -12,19 +12,22 @@ from torch.nn.functional import pad, softshrink
 from ispfit.deblur.boundary import make_periodic
 from ispfit.deblur.kernels import Kernel, check_kernel
 from ispfit.deblur.latent import DataTerm, with_sparse_gradients
+from ispfit.deblur.noise import noise_of
 from ispfit.deblur.spectra import differences, divergence, gradient_power, kernel_spectrum, spectrum, to_image
 from ispfit.errors import InputError
 from ispfit.images import FloatImage, Image, check_image
 from ispfit.runtime import resolve_runtime
 
-__all__ = ["METHODS", "deconvolve"]
+__all__ = ["METHODS", "deconvolve", "deconvolve_light"]
 
 METHODS = ("tv", "richardson-lucy", "wiener")
 
 _ITERATIONS = 40  # of ADMM
 _GRADIENT_PENALTY = 10.0  # per `tv`
 _DATA_PENALTY = 0.05
-_MU = 2e-4  # of the restoration with sparse gradients, which does not ring
+_LEAST_TV, _TV_PER_VARIANCE = 1e-3, 2.2  # of noise
+_MU_PER_TV = 0.2  # of the restoration with sparse gradients, which does not ring
+_TOO_NOISY = 0.007  # for that restoration: it takes amplified noise for edges
 _BILATERAL_PX, _BILATERAL_RANGE = 3, 0.1  # standard deviations
 _RICHARDSON_LUCY_ITERATIONS = 30
 _WIENER_BALANCE = 0.01
@@ -35,7 +38,7 @@ def deconvolve(
     kernel: npt.NDArray[np.floating],
     *,
     method: str = "tv",
-    tv: float = 1e-3,
+    tv: float | None = None,
     ringing_removal: bool = True,
     clipped: float = 0.99,
     device: str = "auto",
@@ -51,9 +54,10 @@ def deconvolve(
     image : float32 H x W x 3 in [0, 1].
     kernel : k x k, k odd, values >= 0.
     method : ``"tv"``, ``"richardson-lucy"`` or ``"wiener"``.
-    tv : weight of the total variation; more if the image is noisy. Of ``"tv"`` only, as are the next two.
+    tv : weight of the total variation; None takes 0.001, or more if the image is noisy. Of ``"tv"`` only, as are the
+        next two.
     ringing_removal : whether to take out what a restoration with sparse gradients has not, smoothed by a bilateral
-        filter (Pan et al., CVPR 2014).
+        filter (Pan et al., CVPR 2014). Noise of more than 0.007 would upset it, and turns it off.
     clipped : value from which a blurred pixel counts as clipped; more than 1 for none.
     device : ``"auto"``, ``"cpu"``, ``"cuda"``, ...
 
@@ -69,33 +73,63 @@ def deconvolve(
     pixels, weights = check_image(image, "image"), check_kernel(kernel)
     if method not in METHODS:
         raise InputError(f"method: expected {', '.join(map(repr, METHODS))}, got {method!r}.")
-    if not tv > 0:
+    if tv is not None and not tv > 0:
         raise InputError(f"tv: expected a number above 0, got {tv!r}.")
     if min(pixels.shape[:2]) < len(weights):
         raise InputError(
             f"kernel: expected one no larger than the image of {pixels.shape[0]} x {pixels.shape[1]} pixels, got "
             f"{len(weights)} x {len(weights)}."
         )
-    if method != "tv":
-        return Image(_by_scikit_image(np.asarray(pixels), weights, method), pixels.shot)
-    planes = np.ascontiguousarray(np.moveaxis(np.asarray(pixels), 2, 0))
-    blurred = torch.as_tensor(planes, device=resolve_runtime(device).device)
-    sharp, completed = _TotalVariation(blurred, weights, tv, clipped).run()
-    if ringing_removal:
-        sharp -= _ringing(sharp, completed, weights)
-    sharp = sharp[..., : blurred.shape[1], : blurred.shape[2]]
-    return Image(np.moveaxis(sharp.clamp(0, 1).cpu().numpy(), 0, 2), pixels.shot)
+    plain = np.asarray(pixels)
+    if method == "tv":
+        sharp = deconvolve_light(
+            plain, weights, plain >= clipped, tv=tv, ringing_removal=ringing_removal, device=device
+        )
+    else:
+        sharp = _by_scikit_image(plain, weights, method)
+    return Image(np.clip(sharp, 0, 1), pixels.shot)
+
+
+def deconvolve_light(
+    light: FloatImage,
+    kernel: Kernel,
+    over: npt.NDArray[np.bool_],
+    *,
+    tv: float | None = None,
+    ringing_removal: bool = True,
+    device: str = "auto",
+) -> FloatImage:
+    """Return a sharp image as `deconvolve` does with ``"tv"``, of any finite values.
+
+    Parameters
+    ----------
+    light : float32 H x W x 3 of any scale; `tv` and the removal of ringing are meant for a white of about 1.
+    kernel : float64 k x k, checked.
+    over : bool H x W x 3, the values that are clipped.
+    tv, ringing_removal, device : as for `deconvolve`.
+    """
+    on = resolve_runtime(device).device
+    blurred, clipped = (
+        torch.as_tensor(np.ascontiguousarray(np.moveaxis(each, 2, 0)), device=on) for each in (light, over)
+    )
+    noise = noise_of(light)
+    weight = max(_LEAST_TV, _TV_PER_VARIANCE * noise**2) if tv is None else tv
+    sharp, completed = _TotalVariation(blurred, clipped, kernel, weight).run()
+    if ringing_removal and noise < _TOO_NOISY:
+        plain = with_sparse_gradients(DataTerm.of(completed, kernel), completed, _MU_PER_TV * weight)
+        sharp -= _bilateral(sharp - plain)
+    return np.moveaxis(sharp[..., : blurred.shape[1], : blurred.shape[2]].cpu().numpy(), 0, 2)
 
 
 class _TotalVariation:
     """ADMM for an image (C, H, W), with the reblurred image and the gradients as splits."""
 
-    def __init__(self, blurred: Tensor, kernel: Kernel, tv: float, clipped: float) -> None:
+    def __init__(self, blurred: Tensor, over: Tensor, kernel: Kernel, tv: float) -> None:
         self.target = make_periodic(blurred, len(kernel))
-        known = torch.zeros_like(self.target, dtype=torch.bool)
-        known[..., : blurred.shape[1], : blurred.shape[2]] = True
-        self.over = known & (self.target >= clipped)
-        self.trust = known.to(blurred.dtype)  # 0 beyond the border
+        self.over = torch.zeros_like(self.target, dtype=torch.bool)
+        self.over[..., : blurred.shape[1], : blurred.shape[2]] = over
+        self.trust = torch.zeros_like(self.target)  # 0 beyond the border
+        self.trust[..., : blurred.shape[1], : blurred.shape[2]] = 1
         self.tv, self.penalty = tv, _GRADIENT_PENALTY * tv
         self.transfer = kernel_spectrum(kernel, self.target)
         self.denominator = _DATA_PENALTY * self.transfer.abs().square() + self.penalty * gradient_power(self.target)
@@ -123,11 +157,6 @@ class _TotalVariation:
         """Return the reblurred image that agrees with the blurred one where it is known and not clipped."""
         seen = (self.trust * self.target + _DATA_PENALTY * wish) / (self.trust + _DATA_PENALTY)
         return torch.where(self.over, torch.maximum(wish, self.target), seen)
-
-
-def _ringing(sharp: Tensor, blurred: Tensor, kernel: Kernel) -> Tensor:
-    """Return what the sharp image (C, H, W) has and a restoration with sparse gradients has not, without its edges."""
-    return _bilateral(sharp - with_sparse_gradients(DataTerm.of(blurred, kernel), blurred, _MU))
 
 
 def _bilateral(image: Tensor) -> Tensor:

@@ -148,6 +148,8 @@ class Prior:
     strength, least_strength : lambda at the start, and its lower limit.
     mu : weight of the gradients at the start.
     alternations : between image and kernel on each scale.
+    contrast : rms gradient to which a blurred luminance is scaled first, so that mu means the same in a dark raw and in
+        a bright srgb; None leaves it as it is.
     """
 
     restore: _Restore
@@ -155,11 +157,12 @@ class Prior:
     least_strength: float
     mu: float
     alternations: int
+    contrast: float | None = None
 
 
 PRIORS: dict[str, Prior] = {
     "dark-channel": Prior(_dark_channel, 4e-3, 1e-4, 4e-3, 5),
     "pmp": Prior(_patch_minima, 0.1, 1e-2, 5e-3, 6),
-    "gradient": Prior(_gradient_only, 0.0, 0.0, 4e-3, 10),
+    "gradient": Prior(_gradient_only, 0.0, 0.0, 4e-3, 10, contrast=0.012),
 }
 """By name: Pan et al. (CVPR 2016); patch-wise minimal pixels, Wen et al. (IEEE TCSVT, 2021); gradients alone."""

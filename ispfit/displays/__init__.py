@@ -5,6 +5,7 @@ again, on axes of your own if you pass ``ax``; ``ax_`` and ``figure_`` are what 
 ``frame()``, a table of pandas.
 """
 
+from ispfit.displays.deblurring import DeblurringDisplay
 from ispfit.displays.error import ErrorDisplay
 from ispfit.displays.histogram import HistogramDisplay
 from ispfit.displays.psnr import ComparisonDisplay, PSNRDisplay
@@ -16,6 +17,7 @@ from ispfit.displays.training import TrainingDisplay
 
 __all__ = [
     "ComparisonDisplay",
+    "DeblurringDisplay",
     "ErrorDisplay",
     "HistogramDisplay",
     "PSNRDisplay",
