@@ -45,6 +45,7 @@ class Shot:
     exposure_time : in seconds.
     white_balance : gains of R, G, B that were applied to the raw, relative to green.
     scene : label of a group of look-alike shots, which must not be split between training and test.
+    style : picture style of the camera's rendering, such as "vivid".
     """
 
     name: str | None = None
@@ -54,6 +55,7 @@ class Shot:
     exposure_time: float | None = None
     white_balance: tuple[float, float, float] | None = None
     scene: str | None = None
+    style: str | None = None
 
     @property
     def camera(self) -> str | None:

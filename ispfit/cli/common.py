@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ispfit.errors import printable
+
 if TYPE_CHECKING:
     from ispfit.resize import Size
 
@@ -25,6 +27,7 @@ __all__ = [
     "LeftOut",
     "count",
     "load_for_command",
+    "note_other_cameras",
     "print_json",
     "psnr_table",
     "report_failures",
@@ -154,6 +157,24 @@ def load_for_command(
     if crop is not None:
         X, Y = [crop_fraction(image, crop) for image in X], [crop_fraction(image, crop) for image in Y]
     return X, Y, left_out
+
+
+def note_other_cameras(camera: str | None, found: Sequence[str | None]) -> None:
+    """Say on the standard error if shots are of other cameras than the one to which a model was fitted.
+
+    Parameters
+    ----------
+    camera : the model's; None if it is unknown.
+    found : the camera of each shot.
+    """
+    others = {other: found.count(other) for other in found if camera and other and other != camera}
+    if others:
+        names = ", ".join(f"{printable(str(other))} ({number})" for other, number in others.items())
+        click.echo(
+            f"Note: the model was fitted to {printable(str(camera))}, but {sum(others.values())} of {len(found)} shots "
+            f"are of another camera: {names}.",
+            err=True,
+        )
 
 
 def print_json(data: Any) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict, dataclass
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ispfit.cli.baseline import baseline_for_command, comparison_table
-from ispfit.cli.common import DONE, LeftOut, count, load_for_command, print_json, report_left_out
+from ispfit.cli.common import DONE, count, print_json, report_left_out
+from ispfit.cli.fit_data import FitData, by_camera, check_one_camera, load_fit_data
 from ispfit.cli.options import (
     device_options,
     json_option,
@@ -19,15 +22,16 @@ from ispfit.cli.options import (
     reading_options,
     training_options,
 )
+from ispfit.errors import InputWarning
 
 if TYPE_CHECKING:
+    from ispfit import ISPModel
     from ispfit.resize import Size
     from ispfit.training import TrainingRecord
 
 __all__ = ["fit"]
 
 _FEW_SHOTS = 500
-_COMPARED_PAIRS = 20  # training pairs on which a model is compared with a baseline
 
 
 @click.command()
@@ -41,7 +45,7 @@ _COMPARED_PAIRS = 20  # training pairs on which a model is compared with a basel
     "settings",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Set a parameter of the backbone. VALUE is JSON (8, true, [16, 4]) or a word. Repeat for more parameters.",
+    help="Set a parameter of the backbone; VALUE is written as `ispfit backbones` prints it. Repeat for others.",
 )
 @click.option(
     "--direction",
@@ -67,6 +71,10 @@ _COMPARED_PAIRS = 20  # training pairs on which a model is compared with a basel
     show_default=True,
     help="Seed the initial weights, the held-out pairs and the training windows.",
 )
+@click.option(
+    "--per-camera", is_flag=True, help="Fit a model to each camera and picture style; its name is added to OUTPUT."
+)
+@click.option("--mixed", is_flag=True, help="Fit one model to shots of several cameras or picture styles.")
 @click.option("--overwrite", is_flag=True, help="Replace the model file if it exists.")
 @click.option("--restart", is_flag=True, help="Delete the checkpoint of a stopped run and start from the first step.")
 @json_option("Print the training record as JSON.")
@@ -82,6 +90,8 @@ def fit(
     crop: tuple[float, ...] | None,
     jobs: int | None,
     seed: int,
+    per_camera: bool,
+    mixed: bool,
     overwrite: bool,
     restart: bool,
     as_json: bool,
@@ -91,10 +101,13 @@ def fit(
 
     PAIRS is a pairs.csv or its folder, or RAW files and folders of them. A RAW file is paired with the JPEG of the same
     name, or with its embedded JPEG if there is none, and registered with it. If a pairs.csv has a split "validation",
-    training stops early by it, and the split "test" is left out, unless --split asks for another split. A stopped run
-    resumes from its checkpoint, OUTPUT.checkpoint.
+    training stops early by it, and the split "test" is left out, unless --split asks for another split. Shots of
+    several cameras or picture styles are refused, unless --per-camera or --mixed is given. A stopped run resumes from
+    its checkpoint, OUTPUT.checkpoint.
     Processes started by torchrun share each training step; each uses its own GPU if there are GPUs.
     """
+    from sklearn.base import clone
+
     from ispfit import ISPModel, get_backbone
     from ispfit.estimator.schedule import check_budget
     from ispfit.training import joined_ranks
@@ -105,96 +118,79 @@ def fit(
     family.set_params(**known_settings(parse_settings(settings), family.get_params(), backbone))
     family.check_settings()
     trains_by_steps = not family.build().has_closed_form
-    checkpoint = output.with_name(output.name + ".checkpoint")
     with joined_ranks() as processes:
         with processes.main_process_first():  # the first of each machine fills the cache for the others
             reading = {"size": size, "full_size": full_size, "no_register": no_register, "crop": crop}
             holds_out = parameters["validation_fraction"] != 0 and trains_by_steps
-            data = _load(pairs, split, holds_out, jobs=jobs or processes.n_cores(), **reading)
-        if restart and processes.is_main:
-            shutil.rmtree(checkpoint, ignore_errors=True)
-        if processes.is_main and checkpoint.exists():
-            click.echo(f"Resuming from {checkpoint}; use --restart to start from the first step.", err=True)
-        processes.barrier()  # until the old checkpoint is gone
+            data = load_fit_data(pairs, split, holds_out, jobs=jobs or processes.n_cores(), **reading)
+        groups = by_camera(data)
+        if not (per_camera or mixed):
+            check_one_camera(groups, pairs)
         if processes.is_main and trains_by_steps and len(data.X) < _FEW_SHOTS:
             click.echo(
                 f"with fewer than {_FEW_SHOTS} shots, also try --backbone photofinish: it is fitted in seconds, and "
                 "closer to cameras in auto mode",
                 err=True,
             )
-        model = ISPModel(family, random_state=seed, verbose=int(processes.is_main), **parameters)
-        model.fit(data.X, data.Y, validation=data.validation, checkpoint=checkpoint)
+        verbose = int(processes.is_main)
+        fitted = {}
+        for path, part in _outputs(output, groups if per_camera and len(groups) > 1 else {"": data}, overwrite).items():
+            model = ISPModel(clone(family), random_state=seed, verbose=verbose, **parameters)
+            _fit_to(model, part, path, restart, processes)
+            fitted[path] = (model, part)
         if not processes.is_main:
             return DONE
+    results = [_tell(path, model, part, as_json) for path, (model, part) in fitted.items()]
+    if as_json:
+        print_json(results if per_camera else results[0])
+    return report_left_out(data.left_out, data.n_pairs)
+
+
+def _outputs(output: Path, groups: Mapping[str, FitData], overwrite: bool) -> dict[Path, FitData]:
+    """Return the model file of each group: `output` itself, or one with the group's name before the suffix."""
+    named = {output.with_stem(f"{output.stem}-{name}") if name else output: data for name, data in groups.items()}
+    for path in named:
+        _check_output(path, overwrite)
+    return named
+
+
+def _fit_to(model: ISPModel, data: FitData, output: Path, restart: bool, processes: Any) -> None:
+    """Fit a model, with checkpoints beside the model file, and write the file."""
+    checkpoint = output.with_name(output.name + ".checkpoint")
+    if restart and processes.is_main:
+        shutil.rmtree(checkpoint, ignore_errors=True)
+    if processes.is_main and checkpoint.exists():
+        click.echo(f"Resuming from {checkpoint}; use --restart to start from the first step.", err=True)
+    processes.barrier()  # until the old checkpoint is gone
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InputWarning)  # of mixed cameras, which --mixed asked for
+        model.fit(data.X, data.Y, validation=data.validation, checkpoint=checkpoint)
+    if processes.is_main:
         model.save(output)
         shutil.rmtree(checkpoint, ignore_errors=True)
+
+
+def _tell(output: Path, model: ISPModel, data: FitData, as_json: bool) -> dict[str, Any]:
+    """Print how a model was fitted, unless `as_json`, and return it as JSON."""
     compared, title = data.to_compare()
     baseline = baseline_for_command(model, compared, (data.X, data.Y))
-    records = {direction: asdict(record) for direction, record in model.records_.items()}
-    if as_json:
-        left_out = {"failures": data.left_out.failed, "rejected": data.left_out.rejected}
-        parametric = {"baseline": baseline.as_json() if baseline else None}
-        print_json({"model": str(output), "camera": model.camera_, "records": records} | parametric | left_out)
-    else:
+    if not as_json:
         for direction, record in model.records_.items():
             click.echo(f"{direction}: {_describe(record)}")
             for note in record.notes:
                 click.echo(f"  {note}")
         if baseline:
             psnrs = {way: model.psnr(*compared, direction=way).tolist() for way in model.networks_}
-            click.echo(comparison_table(title, backbone, psnrs, baseline))
+            click.echo(comparison_table(title, model.backbone_.name, psnrs, baseline))
         click.echo(f"{output}")
-    return report_left_out(data.left_out, data.n_pairs)
-
-
-@dataclass(frozen=True)
-class _Data:
-    """What a model is fitted to.
-
-    Parameters
-    ----------
-    X, Y : pairs to train on.
-    validation : pairs to stop early by, as a tuple of two lists; None if the pairs have no such split.
-    left_out : pairs that cannot be used.
-    """
-
-    X: list[Any]
-    Y: list[Any]
-    validation: tuple[list[Any], list[Any]] | None
-    left_out: LeftOut
-
-    def to_compare(self) -> tuple[tuple[list[Any], list[Any]], str]:
-        """Return pairs on which to compare the model with a baseline, and their name: those for validation if any."""
-        if self.validation:
-            return self.validation, f"PSNR in dB, {count(len(self.validation[0]), 'validation pair')}"
-        n = min(len(self.X), _COMPARED_PAIRS)
-        return (self.X[:n], self.Y[:n]), f"PSNR in dB, {count(n, 'training pair')}"
-
-    @property
-    def n_pairs(self) -> int:
-        return len(self.X) + (len(self.validation[0]) if self.validation else 0)
-
-
-def _load(pairs: tuple[Path, ...], split: str | None, holds_out: bool, **reading: Any) -> _Data:
-    """Load the pairs of `split`. Without `split`, leave out those for the test and set apart those for validation."""
-    from ispfit.datasets import list_splits
-    from ispfit.errors import InputError
-
-    splits = list_splits(pairs)
-    validates = holds_out and "validation" in splits and split in (None, "train")
-    chosen: str | list[str] | None = split
-    if split is None and splits:
-        chosen = [name for name in splits if name != "test" and not (validates and name == "validation")]
-        if not chosen:
-            raise InputError(f"{pairs[0]}: no pairs are left to train on; its splits are {', '.join(splits)}.")
-        if "test" in splits:
-            click.echo(f"leaving out {count(splits['test'], 'pair')} of the split 'test'", err=True)
-    X, Y, left_out = load_for_command(pairs, chosen, **reading)
-    if not validates:
-        return _Data(X, Y, None, left_out)
-    *validation, others = load_for_command(pairs, "validation", **reading)
-    left_out = LeftOut(left_out.failed + others.failed, left_out.rejected + others.rejected)
-    return _Data(X, Y, (validation[0], validation[1]), left_out)
+    return {
+        "model": str(output),
+        "camera": model.camera_,
+        "records": {direction: asdict(record) for direction, record in model.records_.items()},
+        "baseline": baseline.as_json() if baseline else None,
+        "failures": data.left_out.failed,
+        "rejected": data.left_out.rejected,
+    }
 
 
 def _check_output(output: Path, overwrite: bool) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ispfit.cli.common import print_json, report_failures, warnings_as_notes
+from ispfit.cli.common import note_other_cameras, print_json, report_failures, warnings_as_notes
 from ispfit.cli.options import combine, device_options, jobs_option, json_option, square_option
 from ispfit.cli.render_outputs import Output, OutputPlan, plan_outputs
 from ispfit.files import copy_time, file_fingerprint, hash_file, make_folder
@@ -139,11 +139,12 @@ def _convert_files(
 
     if jobs is not None and cluster is not None:
         raise click.UsageError("--jobs: with --cluster its workers decide how many files at once; leave it out.")
-    _check_model(model, device, direction)
+    camera = _check_model(model, device, direction)
     files, missing = _existing(files)
     made_from = [hash_file(model), direction, size, precision, sorted(work.keywords.items(), key=str)]
     with warnings_as_notes():
         plan = plan_outputs(files, suffixes, output, output_suffix, made_from, match=match, overwrite=overwrite)
+    note_other_cameras(camera, [_camera_of(made.source) for made in plan.todo])
     label = "rendering" if direction == "forward" else "derendering"
     options = {"model": model, "device": device, "precision": precision, "size": size}
     with _cluster(cluster):
@@ -178,7 +179,19 @@ def _source_of(made: Output) -> str:
     return str(made.source)
 
 
-def _check_model(path: Path, device: str, direction: str) -> None:
+def _camera_of(path: Path) -> str | None:
+    from ispfit.images import Shot
+    from ispfit.io.exif import read_exif
+
+    try:
+        exif = read_exif(path)
+    except (OSError, ValueError):  # which the work on it will tell
+        return None
+    return Shot(make=exif.make, model=exif.model).camera
+
+
+def _check_model(path: Path, device: str, direction: str) -> str | None:
+    """Return the camera of a model, which must have been fitted in the direction."""
     from ispfit.errors import FileError
 
     fitted = _load(path, device)
@@ -187,6 +200,7 @@ def _check_model(path: Path, device: str, direction: str) -> None:
             f"{path}: it was fitted in the {fitted.direction} direction alone and cannot do this; fit it with "
             "`--direction both`."
         )
+    return fitted.camera_
 
 
 @contextmanager

@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from ispfit.cli.baseline import baseline_for_command
-from ispfit.cli.common import load_for_command, report_left_out
+from ispfit.cli.common import note_other_cameras, report_left_out
 from ispfit.cli.options import device_options, reading_options
-from ispfit.cli.score import training_pairs
+from ispfit.cli.score import load_test_pairs, training_pairs
 
 __all__ = ["report"]
 
@@ -53,10 +53,11 @@ def report(
     if output.exists() and not overwrite:
         raise click.UsageError(f"{output} exists; use --overwrite to replace it.")
     fitted = ispfit.load(model, device=device).set_params(precision=precision)
-    X, Y, left_out = load_for_command(pairs, split, **reading)
+    X, Y, left_out = load_test_pairs(pairs, split, **reading)
+    note_other_cameras(fitted.camera_, [image.shot.camera for image in X])
     training = training_pairs(pairs, {image.shot.name for image in X}, **reading)
     baseline = baseline_for_command(fitted, (X, Y), training)
-    data = {"pairs": ", ".join(map(str, pairs)), "split": split or "all"}
+    data = {"pairs": ", ".join(map(str, pairs)), "split": split or "test, where the table has one"}
     sentences = [*left_out.failed, *left_out.rejected]
     with tqdm(total=len(X), desc="measuring", unit="shot", disable=None) as bar:
         write_report(output, fitted, X, Y, baseline=baseline, data=data, left_out=sentences, on_shot=bar.update)

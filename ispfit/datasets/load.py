@@ -46,9 +46,10 @@ def load_pairs(
 ) -> tuple[list[Any], list[Any]]:
     """Load the pairs that a ``pairs.csv`` lists, or make those of RAW files and the camera's pictures.
 
-    The columns of the table are ``name``, ``raw`` and ``srgb`` (paths, relative to the table), and if they are known
-    ``split``, ``scene``, ``make``, ``model``, ``iso``, ``exposure_time`` and ``white_balance_r`` to ``_b``. Each image
-    carries what they say as its ``shot``. `ispfit.pairs.make_pairs` makes such a table of any camera's files.
+    The columns of the table are ``name``, ``raw`` and ``srgb`` (paths, relative to the table), and where known
+    ``split``, ``scene``, ``style``, ``make``, ``model``, ``iso``, ``exposure_time`` and ``white_balance_r`` to ``_b``.
+    Each image carries what they say as its ``shot``. `ispfit.pairs.make_pairs` makes such a table of any camera's
+    files.
 
     RAW files (in folders, or listed in a table) are matched with their pictures by `ispfit.pairs.match_files` and
     registered by `ispfit.pairs.read_pair`. The result is kept in a cache, so that each pair is made once. The cache is

@@ -10,10 +10,12 @@ from typing import Any, TypeAlias
 
 from ispfit.errors import InputError, InputWarning
 from ispfit.estimator.decoded import cache_decoded
-from ispfit.images import Image, ImageList, check_images
+from ispfit.images import Image, ImageList, check_images, shots_of
 from ispfit.io import RAW_SUFFIXES, read_raw, read_srgb
 
-__all__ = ["check_pairs", "check_validation", "in_direction", "iterate_pairs"]
+__all__ = ["check_pairs", "check_validation", "in_direction", "iterate_pairs", "warn_of_mixed_cameras"]
+
+_NAMED = 5  # cameras that a message names
 
 _Pairs: TypeAlias = tuple[ImageList, ImageList]
 
@@ -56,6 +58,20 @@ def _check_lengths(X: Any, Y: Any) -> tuple[ImageList, ImageList]:
     if len(raws) != len(srgbs):
         raise InputError(f"X and Y: expected one srgb for each raw, got {len(raws)} raws and {len(srgbs)} srgbs.")
     return raws, srgbs
+
+
+def warn_of_mixed_cameras(raws: ImageList) -> None:
+    """Warn if raws are known to be of several cameras or styles: one model would render the mean of them."""
+    shots = shots_of(raws)
+    for what, attribute in (("cameras", "camera"), ("picture styles", "style")):
+        names = sorted({name for shot in shots if (name := getattr(shot, attribute))})
+        if len(names) > 1:
+            warnings.warn(
+                f"X: its shots are of {len(names)} {what} ({', '.join(names[:_NAMED])}); one model fits the mean of "
+                "them. Fit a model to each.",
+                InputWarning,
+                stacklevel=3,
+            )
 
 
 def _warn_of_camera_files(X: Any) -> None:

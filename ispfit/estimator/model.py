@@ -17,7 +17,7 @@ from ispfit.backbone import Backbone, Network
 from ispfit.errors import PluginError, UnknownBackboneError
 from ispfit.estimator.callbacks import DirectionTask, Task, with_callbacks
 from ispfit.estimator.fitted import FittedNetworks
-from ispfit.estimator.inputs import check_pairs, check_validation, in_direction
+from ispfit.estimator.inputs import check_pairs, check_validation, in_direction, warn_of_mixed_cameras
 from ispfit.estimator.parameters import (
     check_checkpoint,
     check_same_backbone,
@@ -188,6 +188,7 @@ class ISPModel(CallbackSupportMixin, FittedNetworks, BaseEstimator):
         plan, budget, runtime = self._plan(), check_budget(self.budget), resolve_runtime(self.device, self.precision)
         raws, srgbs = check_pairs(X, Y)
         held_out = None if validation is None else check_validation(validation)
+        warn_of_mixed_cameras(raws)
         camera = raws[0].shot.camera
 
         trainings: dict[str, Training] = {}

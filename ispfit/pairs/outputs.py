@@ -11,7 +11,7 @@ from typing import Any
 from ispfit.errors import FileError
 from ispfit.pairs.contact_sheet import read_tiles, write_sheet
 from ispfit.pairs.lookalikes import SPLITS, group_lookalikes, split_shots
-from ispfit.pairs.record import PairRecord
+from ispfit.pairs.record import PairRecord, camera_slug
 from ispfit.pairs.table import write_pairs_csv
 from ispfit.pairs.worker import Job, state_file
 
@@ -125,9 +125,7 @@ def _by_camera(rows: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]
     """The rows by camera and style, whose names are fit for a file name."""
     cameras: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
-        name = " ".join(part for part in (row["camera"], row["style"]) if part) or "unknown camera"
-        slug = "-".join("".join(letter if letter.isalnum() else " " for letter in name.lower()).split())
-        cameras.setdefault(slug or "unknown-camera", []).append(row)
+        cameras.setdefault(camera_slug(row["camera"], row["style"]), []).append(row)
     return dict(sorted(cameras.items()))
 
 

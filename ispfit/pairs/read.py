@@ -222,7 +222,15 @@ def _quantised(image: Image) -> npt.NDArray[np.float32]:
 
 
 def _shot(name: str, record: PairRecord) -> Shot:
-    return Shot(name, record.make, record.model, record.iso, record.exposure_time, record.white_balance)
+    return Shot(
+        name,
+        record.make,
+        record.model,
+        record.iso,
+        record.exposure_time,
+        record.white_balance,
+        style=record.style,
+    )
 
 
 def _tiles(raw: Image, srgb: Image, pair: AlignedPair) -> list[npt.NDArray[np.uint8]]:

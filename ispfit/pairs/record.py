@@ -15,7 +15,7 @@ from ispfit.io.exif import Exif, read_exif, read_style
 from ispfit.pairs.lookalikes import Signature, appearance
 from ispfit.registration import AlignedPair
 
-__all__ = ["PairRecord", "content_digest", "describe_pair", "left_out", "picture_style"]
+__all__ = ["PairRecord", "camera_slug", "content_digest", "describe_pair", "left_out", "picture_style"]
 
 
 @dataclass(frozen=True)
@@ -141,6 +141,18 @@ def describe_pair(
 def picture_style(files: tuple[Path, Path]) -> str | None:
     """The picture style of a pair, by its srgb's file, else by its RAW file."""
     return read_style(files[1]) or read_style(files[0])
+
+
+def camera_slug(camera: str | None, style: str | None) -> str:
+    """Return a name of a camera and a picture style that is fit for a file.
+
+    Examples
+    --------
+    >>> camera_slug("NIKON D600", "VIVID"), camera_slug(None, None)
+    ('nikon-d600-vivid', 'unknown-camera')
+    """
+    name = " ".join(part for part in (camera, style) if part).lower()
+    return "-".join("".join(letter if letter.isalnum() else " " for letter in name).split()) or "unknown-camera"
 
 
 def left_out(name: str, reason: str) -> str:

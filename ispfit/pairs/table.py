@@ -127,6 +127,7 @@ def _row(path: Path, values: dict[str, str], number: int, delimiter: str) -> Pai
         exposure_time=numbers.get("exposure_time"),
         white_balance=_gains(numbers),
         scene=values.get("scene") or None,
+        style=values.get("style") or None,
     )
     raw, srgb = path.parent / values["raw"], path.parent / values["srgb"]
     return PairRow(values["name"], raw, srgb, values.get("split", ""), shot, aligned=not is_camera_file(raw))

@@ -82,7 +82,7 @@ def test_fit_and_score_a_pairs_csv(run: Any, pairs: Path, tmp_path: Path) -> Non
     scored = run("score", output, pairs, "--split", "test")
     assert scored.code == 0
     assert "1 pair\n" in scored.out
-    numbers = run("score", output, pairs / "pairs.csv", "--json").json
+    numbers = run("score", output, pairs / "pairs.csv", "--split", "all", "--json").json
     assert [image["name"] for image in numbers["directions"]["inverse"]["images"]] == ["0", "1", "2", "3"]
     X, Y = ispfit.datasets.load_pairs(pairs)
     expected = ispfit.load(output).score(X, Y)
@@ -268,7 +268,7 @@ def test_a_note_on_an_input_is_no_failure(run: Any, model: Path, pairs: Path, tm
         picture.save(tmp_path / "0.jpg", exif=exif, quality=95)
     csv = (tmp_path / "pairs.csv").read_text().replace("0.png", "0.jpg")
     (tmp_path / "pairs.csv").write_text(csv)
-    result = run("score", model, tmp_path)
+    result = run("score", model, tmp_path, "--split", "all")
     assert result.code == 0
     assert "4 pairs" in result.out
     assert "Note: " in result.err
