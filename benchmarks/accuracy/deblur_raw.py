@@ -141,12 +141,12 @@ def deblur_all(shot: Shot, models: dict[str, Any], prior: str) -> dict[str, Debl
         ways = {TRUE: Known(shot.render, shot.raw)} | models | {CURVE: Curve()}
         for name, model in ways.items():
             found[name] = deblur(shot.photo, model, **options)
-        for name in (TRUE, "photofinish"):
+        for name in (TRUE, BACKBONES[0]):
             found[f"{name}, scene of the deblurred raw"] = deblur(
                 shot.photo, ways[name], kernel=found[name].kernel, scene="deblurred"
             )
         found[f"{SRGB}, true kernel"] = deblur(shot.photo, space="srgb", kernel=shot.kernel)
-        for name in (TRUE, "photofinish"):
+        for name in (TRUE, BACKBONES[0]):
             found[f"{name}, true kernel"] = deblur(shot.photo, ways[name], kernel=shot.kernel)
     return found
 
@@ -240,7 +240,7 @@ def deblur_raw(
         texts.append(f"## {pair_set.name}\n\n{table(shots)}")
         print(texts[-1], flush=True)
         best = sorted(shots, key=lambda shot: -kernel_similarity(shot.kernel, shot.results[TRUE].kernel))[:3]
-        drawn = figure(best, [SRGB, "photofinish", TRUE])
+        drawn = figure(best, [SRGB, BACKBONES[0], TRUE])
         drawn.savefig(output / f"{pair_set.name}.jpg", dpi=80, pil_kwargs={"quality": 90})
     (output / "deblur_raw.md").write_text("\n".join(texts), encoding="utf-8")
 
