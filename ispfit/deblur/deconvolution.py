@@ -13,7 +13,7 @@ from ispfit.deblur.boundary import make_periodic
 from ispfit.deblur.kernels import Kernel, check_kernel
 from ispfit.deblur.latent import DataTerm, with_sparse_gradients
 from ispfit.deblur.noise import noise_of
-from ispfit.deblur.spectra import differences, divergence, gradient_power, kernel_spectrum, spectrum, to_image
+from ispfit.deblur.spectra import differences, divergence, gradient_power, kernel_spectrum, scaled, spectrum, to_image
 from ispfit.errors import InputError
 from ispfit.images import FloatImage, Image, check_image
 from ispfit.runtime import resolve_runtime
@@ -22,7 +22,7 @@ __all__ = ["METHODS", "deconvolve", "deconvolve_light"]
 
 METHODS = ("tv", "richardson-lucy", "wiener")
 
-_ITERATIONS = 40  # of ADMM
+_ITERATIONS = 30  # of ADMM
 _GRADIENT_PENALTY = 10.0  # per `tv`
 _DATA_PENALTY = 0.05
 _LEAST_TV, _TV_PER_VARIANCE = 1e-3, 2.2  # of noise
@@ -132,7 +132,9 @@ class _TotalVariation:
         self.trust[..., : blurred.shape[1], : blurred.shape[2]] = 1
         self.tv, self.penalty = tv, _GRADIENT_PENALTY * tv
         self.transfer = kernel_spectrum(kernel, self.target)
-        self.denominator = _DATA_PENALTY * self.transfer.abs().square() + self.penalty * gradient_power(self.target)
+        self.matching = _DATA_PENALTY * self.transfer.conj()
+        curvature = _DATA_PENALTY * self.transfer.abs().square() + self.penalty * gradient_power(self.target)
+        self.inverse = curvature.reciprocal()
 
     def run(self) -> tuple[Tensor, Tensor]:
         """Return the minimiser, periodic, and the blurred image completed from it where it is clipped or unknown."""
@@ -146,9 +148,9 @@ class _TotalVariation:
             splits = [softshrink(each, self.tv / self.penalty) for each in wishes]
             duals = [each - split for each, split in zip(wishes, splits, strict=True)]
             pulls = [split - each for split, each in zip(splits, duals, strict=True)]
-            values = _DATA_PENALTY * self.transfer.conj() * spectrum(seen - dual)
+            values = self.matching * spectrum(seen - dual)
             values += spectrum(divergence(pulls[0], pulls[1]).mul_(self.penalty))
-            values /= self.denominator
+            values = scaled(values, self.inverse)
             image = to_image(values, image.shape)
             reblurred = to_image(values * self.transfer, image.shape)
         return image, torch.where((self.trust > 0) & ~self.over, self.target, self._reconciled(reblurred))

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ispfit.deblur.kernels import Kernel
 from ispfit.deblur.minima import patch_minima, window_minima
-from ispfit.deblur.spectra import differences, divergence, gradient_power, kernel_spectrum, spectrum, to_image
+from ispfit.deblur.spectra import differences, divergence, gradient_power, kernel_spectrum, scaled, spectrum, to_image
 
 __all__ = ["PRIORS", "DataTerm", "Prior", "with_sparse_gradients"]
 
@@ -70,7 +70,8 @@ class DataTerm:
         if pixels is not None:
             pull.add_(pixels, alpha=pixel_weight)
         target = spectrum(pull).add_(self.matched)
-        return to_image(target.div_((self.gradients * weight).add_(self.power).add_(pixel_weight)), self.shape)
+        curvature = (self.gradients * weight).add_(self.power).add_(pixel_weight)
+        return to_image(scaled(target, curvature.reciprocal_()), self.shape)
 
 
 def with_sparse_gradients(
@@ -87,7 +88,8 @@ def with_sparse_gradients(
 def _large_differences(image: Tensor, least: float) -> tuple[Tensor, Tensor]:
     """Return the differences of an image (C, H, W), zero where their squares sum to less than `least`."""
     right, below = differences(image)
-    large = (right.square().add_(below.square())).sum(-3, keepdim=True) >= least
+    power = torch.mul(right, right).addcmul_(below, below)
+    large = (power if len(power) == 1 else power.sum(-3, keepdim=True)) >= least
     return right.mul_(large), below.mul_(large)
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ispfit.deblur.kernels import Kernel
 
-__all__ = ["differences", "divergence", "gradient_power", "kernel_spectrum", "spectrum", "to_image"]
+__all__ = ["differences", "divergence", "gradient_power", "kernel_spectrum", "scaled", "spectrum", "to_image"]
 
 
 def spectrum(image: Tensor) -> Tensor:
@@ -40,9 +40,26 @@ def gradient_power(like: Tensor) -> Tensor:
 
 def differences(image: Tensor) -> tuple[Tensor, Tensor]:
     """Return the differences to the next pixel to the right and below; the image is periodic."""
-    return torch.roll(image, -1, -1) - image, torch.roll(image, -1, -2) - image
+    right, below = torch.empty_like(image), torch.empty_like(image)
+    torch.sub(image[..., 1:], image[..., :-1], out=right[..., :-1])
+    torch.sub(image[..., :1], image[..., -1:], out=right[..., -1:])
+    torch.sub(image[..., 1:, :], image[..., :-1, :], out=below[..., :-1, :])
+    torch.sub(image[..., :1, :], image[..., -1:, :], out=below[..., -1:, :])
+    return right, below
 
 
 def divergence(right: Tensor, below: Tensor) -> Tensor:
     """Return the adjoint of `differences`."""
-    return torch.roll(right, 1, -1) - right + torch.roll(below, 1, -2) - below
+    total = -right
+    total[..., 1:] += right[..., :-1]
+    total[..., :1] += right[..., -1:]
+    total -= below
+    total[..., 1:, :] += below[..., :-1, :]
+    total[..., :1, :] += below[..., -1:, :]
+    return total
+
+
+def scaled(values: Tensor, factor: Tensor) -> Tensor:
+    """Return complex values times real ones, in place: torch would make the real ones complex first."""
+    torch.view_as_real(values).mul_(factor[..., None])
+    return values
