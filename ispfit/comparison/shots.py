@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from ispfit.images import Image, Shot
 from ispfit.metrics import PSNRSummary, psnr_summary
 
 __all__ = ["ShotMeasures", "SummaryRow", "choose_shots", "estimate", "measure_shots", "summary_rows"]
+
+OnShot: TypeAlias = Callable[[Image, Image, dict[str, Image]], None]
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def measure_shots(
     X: Sequence[Any],
     Y: Sequence[Any],
     baseline: Baseline | None,
-    on_shot: Callable[[], None] = lambda: None,
+    on_shot: OnShot = lambda raw, srgb, found: None,
 ) -> list[ShotMeasures]:
     """Measure a model on pairs, which are read one by one.
 
@@ -87,20 +89,19 @@ def measure_shots(
     model : the fitted model.
     X, Y : raws and srgbs, as in `ISPModel.fit`.
     baseline : PSNRs to compare with.
-    on_shot : called after each shot.
+    on_shot : called after each shot, with raw, srgb and the model's images by direction.
     """
     shots = []
     for index, (raw, srgb) in enumerate(iterate_pairs(X, Y)):
-        psnr, ssim, ciede2000 = {}, None, None
-        for direction in model.networks_:
-            found = estimate(model, direction, raw, srgb)
-            psnr[direction] = metrics.psnr(srgb if direction == "forward" else raw, found)
-            if direction == "forward":
-                ssim = metrics.ssim(srgb, found) if min(srgb.shape[:2]) >= metrics.SSIM_WINDOW else None
-                ciede2000 = metrics.ciede2000(srgb, found)
+        found = {direction: estimate(model, direction, raw, srgb) for direction in model.networks_}
+        psnr = {way: metrics.psnr(srgb if way == "forward" else raw, image) for way, image in found.items()}
+        ssim, ciede2000 = None, None
+        if "forward" in found:
+            ssim = metrics.ssim(srgb, found["forward"]) if min(srgb.shape[:2]) >= metrics.SSIM_WINDOW else None
+            ciede2000 = metrics.ciede2000(srgb, found["forward"])
         others = {way: values[index] for way, values in baseline.psnrs.items()} if baseline else {}
         shots.append(ShotMeasures(index, raw.shot, psnr, ssim, ciede2000, others))
-        on_shot()
+        on_shot(raw, srgb, found)
     return shots
 
 

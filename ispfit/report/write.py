@@ -22,7 +22,8 @@ from ispfit.errors import FileError
 from ispfit.estimator import ISPModel
 from ispfit.estimator.inputs import iterate_pairs
 from ispfit.files import atomic_path
-from ispfit.report.charts import make_charts
+from ispfit.images import Image
+from ispfit.report.charts import ChartSample, make_charts
 from ispfit.report.pictures import ERROR_SHOWN, Comparison, compare_images
 
 __all__ = ["write_report"]
@@ -73,7 +74,13 @@ def write_report(
     FileError
         If the file cannot be written.
     """
-    shots = measure_shots(model, X, Y, baseline, on_shot)
+    sample = ChartSample(len(X))
+
+    def keep(raw: Image, srgb: Image, found: dict[str, Image]) -> None:
+        sample.add(raw, srgb, found)
+        on_shot()
+
+    shots = measure_shots(model, X, Y, baseline, keep)
     shown = _show(model, X, Y, choose_shots(shots, _N_EACH))
     environment = Environment(loader=PackageLoader("ispfit.report"), autoescape=True, undefined=StrictUndefined)
     environment.filters |= {"db": "{:.2f}".format, "signed": "{:+.2f}".format}
@@ -85,7 +92,7 @@ def write_report(
         n_shots=len(shots),
         shown=shown,
         shots=shots,
-        charts=make_charts(model, X, Y),
+        charts=make_charts(model, sample),
         error_shown=ERROR_SHOWN,
         directions=DIRECTIONS,
         facts=_facts(model, shots) | dict(data or {}),

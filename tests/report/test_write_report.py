@@ -69,13 +69,12 @@ class Page(HTMLParser):
 
 
 def test_it_is_one_file_that_asks_for_no_other(page: str) -> None:
-    addresses = [
-        value for _, attributes in Page(page).found for key in ("src", "href") if (value := attributes.get(key))
-    ]
+    tags, keys = Page(page).found, ("src", "href", "xlink:href")
+    addresses = [value for _, attributes in tags for key in keys if (value := attributes.get(key))]
     assert addresses
-    assert all(address.startswith("data:") for address in addresses)
+    assert all(address.startswith(("data:", "#")) for address in addresses)
     assert "@import" not in page
-    assert "url(" not in page
+    assert set(re.findall(r"url\((.)", page)) <= {"#"}
 
 
 def test_each_picture_has_a_text_and_its_size(page: str) -> None:
@@ -113,6 +112,18 @@ def test_worst_shots_come_first(page: str, fitted: tuple[ISPModel, list[Image], 
     order = np.argsort(merits).tolist()
     assert titles == [*order[:2], *order[2:4], *order[-2:][::-1]]
     assert page.index(">Worst shots<") < page.index(">Median shots<") < page.index(">Best shots<")
+
+
+def test_charts_take_the_colours_of_the_page_and_have_names_of_their_own(page: str) -> None:
+    assert page.count("<svg") == page.count("</svg>") == 4  # errors in both directions, tone curves, training
+    for text in ("Error by what the pixel is, raw to sRGB", "Tone curves by scene", "Course of training"):
+        assert f"<h3>{text}</h3>" in page
+    assert "Learned histograms" not in page  # an mlp has none
+    assert "currentColor" in page
+    assert "#000000" not in page.partition("<main>")[2]
+    names = re.findall(r'\bid="([^"]+)"', page)
+    assert len(names) == len(set(names))
+    assert set(re.findall(r"url\(#([^)]+)\)", page)) <= set(names)
 
 
 def test_texts_of_files_are_no_html(page: str) -> None:
