@@ -28,6 +28,7 @@ _DATA_PENALTY = 0.05
 _LEAST_TV, _TV_PER_VARIANCE = 1e-3, 2.2  # of noise
 _MU_PER_TV = 0.2  # of the restoration with sparse gradients, which does not ring
 _TOO_NOISY = 0.007  # for that restoration: it takes amplified noise for edges
+_MAX_RINGING = 0.25  # above it, that restoration is wrong
 _BILATERAL_PX, _BILATERAL_RANGE = 3, 0.1  # standard deviations
 _RICHARDSON_LUCY_ITERATIONS = 30
 _WIENER_BALANCE = 0.01
@@ -117,7 +118,8 @@ def deconvolve_light(
     sharp, completed = _TotalVariation(blurred, clipped, kernel, weight).run()
     if ringing_removal and noise < _TOO_NOISY:
         plain = with_sparse_gradients(DataTerm.of(completed, kernel), completed, _MU_PER_TV * weight)
-        sharp -= _bilateral(sharp - plain)
+        apart = sharp - plain
+        sharp -= _bilateral(apart * (apart.abs().amax(0) < _MAX_RINGING))
     return np.moveaxis(sharp[..., : blurred.shape[1], : blurred.shape[2]].cpu().numpy(), 0, 2)
 
 
