@@ -58,10 +58,10 @@ _shared_options = combine(
 @click.option(
     "--format",
     "suffix",
-    type=click.Choice(["jpg", "png"]),
+    type=click.Choice(["jpg", "png", "tif"]),
     default="jpg",
     show_default=True,
-    help="Write files of this format.",
+    help="Write files of this format: tif has 16 bits per channel, the others 8.",
 )
 @click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Set the JPEG quality.")
 @click.option("--half-size", is_flag=True, help="Demosaic to half the width and height, four times faster.")

@@ -18,10 +18,10 @@ from ispfit.io.ifd import open_tiff
 from ispfit.io.ifd_writer import Value, ascii_text, bytes_of, encode_directory, longs, rationals, shorts, undefined
 from ispfit.io.shot_metadata import ShotMetadata
 
-__all__ = ["UNCALIBRATED", "add_exif", "exif_tags", "exposure_tags", "gps_tags", "image_tags", "make_exif"]
+__all__ = ["SRGB", "UNCALIBRATED", "add_exif", "exif_tags", "exposure_tags", "gps_tags", "image_tags", "make_exif"]
 
 _EXIF_POINTER, _GPS_POINTER = 0x8769, 0x8825
-_SRGB, UNCALIBRATED = 1, 65535  # of the tag ColorSpace
+SRGB, UNCALIBRATED = 1, 65535  # of the tag ColorSpace
 _ISO, _MAX_SHORT = 0x8827, 65535
 _RECOMMENDED_EXPOSURE_INDEX = 2  # of the tag SensitivityType
 _HEADER_BYTES, _FIRST_OFFSET = 8, 4  # of a TIFF file, and where in it is the offset of the first directory
@@ -43,7 +43,7 @@ def make_exif(
     """
     metadata = metadata or ShotMetadata()
     image = image_tags(shot, metadata, orientation) | {0x0213: shorts(1)}  # YCbCrPositioning: centred
-    exif = exif_tags(shot, metadata, _SRGB) | {0x9101: undefined(b"\1\2\3\0")}  # ComponentsConfiguration: Y, Cb, Cr
+    exif = exif_tags(shot, metadata, SRGB) | {0x9101: undefined(b"\1\2\3\0")}  # ComponentsConfiguration: Y, Cb, Cr
     exif |= {0xA002: longs(size[1]), 0xA003: longs(size[0])} if size else {}
     block = _block(image, exif, metadata.gps)
     if len(block) > _MAX_EXIF_BYTES:
@@ -51,8 +51,8 @@ def make_exif(
     return b"Exif\0\0" + block
 
 
-def add_exif(path: Path, shot: Shot, metadata: ShotMetadata) -> None:
-    """Add EXIF to a little-endian TIFF file of linear light; its directory moves to the end of the file.
+def add_exif(path: Path, shot: Shot, metadata: ShotMetadata, color_space: int = UNCALIBRATED) -> None:
+    """Add EXIF to a little-endian TIFF file, by default of linear light; its directory moves to the end of the file.
 
     A BigTIFF, whose directories are of another kind, is left as it is.
     """
@@ -67,7 +67,7 @@ def add_exif(path: Path, shot: Shot, metadata: ShotMetadata) -> None:
         end = file.seek(0, io.SEEK_END)
         start = end + end % 2
         image = stored | image_tags(shot, metadata, orientation=1)
-        directories, first = _lay_out(image, exif_tags(shot, metadata, UNCALIBRATED), metadata.gps, start)
+        directories, first = _lay_out(image, exif_tags(shot, metadata, color_space), metadata.gps, start)
         file.write(bytes(end % 2) + directories)
         file.seek(_FIRST_OFFSET)
         file.write(struct.pack("<L", first))

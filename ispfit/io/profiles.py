@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -15,8 +16,9 @@ from PIL import ImageCms
 from ispfit.codes import CODE_OF_ONE
 from ispfit.errors import InputWarning
 from ispfit.images import FloatImage
+from ispfit.io.linear_profile import linear_profile
 
-__all__ = ["Codes", "apply_profile"]
+__all__ = ["Codes", "apply_profile", "encoding_of", "srgb_profile"]
 
 Codes: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
@@ -50,10 +52,31 @@ def apply_profile(codes: Codes, profile: bytes | None, source: Path) -> FloatIma
     return _converted_at_16_bits(codes, profile, _MODES[mode])
 
 
+@lru_cache(maxsize=1)
+def srgb_profile() -> bytes:
+    """Return an ICC profile of sRGB, the same at any time: the date in its header is 0."""
+    data = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return data[:24] + bytes(12) + data[36:]
+
+
+def encoding_of(profile: bytes) -> str | None:
+    """Return the name of an ICC profile whose values are encoded; None if they are linear light, or it is broken."""
+    try:
+        embedded = ImageCms.getOpenProfile(io.BytesIO(profile))
+        linear = ImageCms.getOpenProfile(io.BytesIO(linear_profile()))
+        transform = ImageCms.buildTransform(embedded, linear, "RGB", "RGB", renderingIntent=_RELATIVE_COLORIMETRIC)
+        greys = np.repeat(np.arange(0, 256, 5, dtype=np.uint8)[None, :, None], 3, axis=2)
+        moved = ImageCms.applyTransform(PILImage.fromarray(greys), transform)
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return None
+    difference = np.abs(np.asarray(moved, np.int16) - greys.astype(np.int16))
+    return _name(embedded) if difference.max() > _MAX_ROUNDING_CODES else None
+
+
 def _converted_at_16_bits(codes: Codes, profile: bytes, space: str) -> FloatImage:
     import imagecodecs
 
-    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    srgb = srgb_profile()
     converted = np.empty((*codes.shape[:2], 3), np.float32)
     rows = max(1, _BLOCK_PIXELS // codes.shape[1])
     for start in range(0, len(codes), rows):

@@ -20,6 +20,7 @@ from ispfit.images import Image, Shot
 from ispfit.io.exif import read_exif
 from ispfit.io.listing import TIFF_SUFFIXES
 from ispfit.io.orientation import FLIP_OF_ORIENTATION, upright
+from ispfit.io.profiles import encoding_of
 from ispfit.io.tiff_limits import check_layout
 from ispfit.plugins import hookimpl
 from ispfit.plugins.specs import RawReader
@@ -67,11 +68,17 @@ def read_linear_tiff(source: Path) -> Image:
     Raises
     ------
     FileError
-        If the file is damaged, or is not an RGB image of uint16 or finite floats.
+        If the file is damaged, is not an RGB image of uint16 or finite floats, or has a colour profile that is not of
+        linear light.
     """
     exif = read_exif(source)
     shot = Shot(source.stem, exif.make, exif.model, exif.iso, exif.exposure_time)
     picture = read_tiff(source)
+    if picture.profile and (encoding := encoding_of(picture.profile)):
+        raise FileError(
+            f"{source}: expected linear light, but its colour profile {encoding} says that its values are encoded: it "
+            "is a rendering; read it with read_srgb, or save it with a linear profile."
+        )
     codes = upright(picture.codes, FLIP_OF_ORIENTATION[picture.orientation or 1])
     if codes.ndim != 3 or codes.shape[2] != 3:
         kind = "grey" if codes.ndim == 2 else "CMYK"

@@ -16,9 +16,10 @@ from ispfit.codes import CODE_OF_ONE
 from ispfit.errors import InputError
 from ispfit.files import atomic_path
 from ispfit.images import Shot, check_image
-from ispfit.io.exif_writer import add_exif, make_exif
+from ispfit.io.exif_writer import SRGB, UNCALIBRATED, add_exif, make_exif
 from ispfit.io.linear_profile import linear_profile
 from ispfit.io.listing import TIFF_SUFFIXES, check_file
+from ispfit.io.profiles import srgb_profile
 from ispfit.io.shot_metadata import ShotMetadata, read_shot_metadata, with_unique_id
 
 __all__ = ["write_linear", "write_srgb"]
@@ -65,18 +66,7 @@ def write_linear(
     else:
         raise InputError(f"dtype: expected 'uint16' or 'float32', got {dtype!r}.")
     shot, metadata = getattr(image, "shot", Shot()), _metadata_of(metadata_of, unique_id)
-    with atomic_path(final) as temporary:
-        tifffile.imwrite(
-            temporary,
-            pixels,
-            byteorder="<",
-            photometric="rgb",
-            compression="zlib",
-            predictor=dtype == "uint16",  # for floats it needs another package
-            iccprofile=linear_profile(),
-            metadata=None,
-        )
-        add_exif(temporary, shot, metadata)
+    _write_tiff(final, pixels, linear_profile(), shot, metadata, UNCALIBRATED)
 
 
 def write_srgb(
@@ -87,11 +77,13 @@ def write_srgb(
     metadata_of: str | os.PathLike[str] | None = None,
     unique_id: str | None = None,
 ) -> None:
-    """Write srgb as JPEG (4:4:4) or PNG with 8 bits per channel, marked as sRGB, with camera and exposure in its EXIF.
+    """Write srgb as JPEG (4:4:4) or PNG with 8 bits per channel, or as TIFF with 16.
+
+    The file is marked as sRGB and has camera and exposure in its EXIF.
 
     Parameters
     ----------
-    path : ``.jpg``, ``.jpeg`` or ``.png``; replaced if it exists, and never left half-written.
+    path : ``.jpg``, ``.jpeg``, ``.png``, ``.tif`` or ``.tiff``; replaced if it exists, and never left half-written.
     image : floats H x W x 3 in [0, 1], sRGB-encoded; if it has a `shot`, that goes into the EXIF.
     quality : of a JPEG, 1 to 100.
     metadata_of : the file from which the image was made, whose date, place, lens, exposure, author and copyright are
@@ -106,11 +98,14 @@ def write_srgb(
     InputError
         If the image, the suffix or `quality` is invalid.
     """
-    final = _check_suffix(path, _JPEG_SUFFIXES | {".png"})
+    final = _check_suffix(path, _JPEG_SUFFIXES | {".png"} | TIFF_SUFFIXES)
     if quality not in range(1, 101):
         raise InputError(f"quality: expected an integer from 1 to 100, got {quality!r}.")
-    codes = _codes(image, np.uint8)
     shot, metadata = getattr(image, "shot", Shot()), _metadata_of(metadata_of, unique_id)
+    if final.suffix.lower() in TIFF_SUFFIXES:
+        _write_tiff(final, _codes(image, np.uint16), srgb_profile(), shot, metadata, SRGB)
+        return
+    codes = _codes(image, np.uint8)
     exif = make_exif(shot, size=(codes.shape[0], codes.shape[1]), metadata=metadata)
     options: dict[str, Any] = {"quality": quality, "subsampling": "4:4:4"}
     if final.suffix.lower() == ".png":
@@ -120,6 +115,23 @@ def write_srgb(
     data = iio.imwrite("<bytes>", codes, extension=final.suffix.lower(), plugin="pillow", exif=exif, **options)
     with atomic_path(final) as temporary:
         temporary.write_bytes(data)
+
+
+def _write_tiff(
+    path: Path, pixels: npt.NDArray[Any], profile: bytes, shot: Shot, metadata: ShotMetadata, color_space: int
+) -> None:
+    with atomic_path(path) as temporary:
+        tifffile.imwrite(
+            temporary,
+            pixels,
+            byteorder="<",
+            photometric="rgb",
+            compression="zlib",
+            predictor=pixels.dtype == np.uint16,  # for floats it needs another package
+            iccprofile=profile,
+            metadata=None,
+        )
+        add_exif(temporary, shot, metadata, color_space)
 
 
 def _metadata_of(path: str | os.PathLike[str] | None, unique_id: str | None) -> ShotMetadata:

@@ -67,7 +67,14 @@ def test_jpeg_is_close_and_keeps_its_colours(tmp_path: Path, name: str) -> None:
         assert file.layer[0][1:3] == file.layer[1][1:3] == (1, 1)  # type: ignore[attr-defined]  # 4:4:4
 
 
-@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
+def test_an_srgb_tiff_has_16_bits_and_is_no_raw(tmp_path: Path, image: Image) -> None:
+    write_srgb(tmp_path / "a.tif", image)
+    np.testing.assert_allclose(read_srgb(tmp_path / "a.tif"), image, rtol=0, atol=0.51 / 65535)
+    with pytest.raises(FileError, match=r"a\.tif: expected linear light, but its colour profile 'sRGB built-in' says"):
+        read_raw(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif"])
 def test_srgb_files_carry_the_shot_and_say_that_they_are_srgb(tmp_path: Path, image: Image, name: str) -> None:
     write_srgb(tmp_path / name, image)
     shot = read_srgb(tmp_path / name).shot
@@ -79,9 +86,9 @@ def test_srgb_files_carry_the_shot_and_say_that_they_are_srgb(tmp_path: Path, im
 def test_the_same_image_makes_the_same_file(tmp_path: Path, image: Image) -> None:
     for name in ("a.tif", "b.tif"):
         write_linear(tmp_path / name, image)
-    for name in ("a.jpg", "b.jpg", "a.png", "b.png"):
+    for name in ("a.jpg", "b.jpg", "a.png", "b.png", "a.tiff", "b.tiff"):
         write_srgb(tmp_path / name, image)
-    for suffix in (".tif", ".jpg", ".png"):
+    for suffix in (".tif", ".jpg", ".png", ".tiff"):
         assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
 
 
@@ -89,8 +96,8 @@ def test_the_same_image_makes_the_same_file(tmp_path: Path, image: Image) -> Non
     ("call", "message"),
     [
         (
-            lambda path, image: write_srgb(path / "a.tif", image),
-            r"path: .* ends in \.jpeg or \.jpg or \.png, got 'a.tif'",
+            lambda path, image: write_srgb(path / "a.gif", image),
+            r"path: .* ends in \.jpeg or \.jpg or \.png or \.tif or \.tiff, got 'a.gif'",
         ),
         (lambda path, image: write_linear(path / "a.png", image), r"path: .* ends in \.tif or \.tiff, got 'a.png'"),
         (lambda path, image: write_srgb(path / "a.jpg", image, quality=0), "quality: expected .* 1 to 100, got 0"),
