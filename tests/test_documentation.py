@@ -29,7 +29,7 @@ def code_blocks(page: Path) -> str:
 def test_the_readme_s_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     make_camera_roll("shots", 6, image_size=(192, 288), random_state=0)  # large enough to be registered
-    program = code_blocks(ROOT / "README.md").replace("size=512", "size=64")
+    program = code_blocks(ROOT / "README.md").replace("size=512", "size=64").replace("-12", "-2")
     exec(compile(program, "README.md", "exec"), {"__name__": "its_module"})
     with PILImage.open("rendered.jpg") as picture:
         assert picture.size in {(288, 192), (192, 288)}
