@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 LOWEST := .venv-lowest
 
-.PHONY: demo test test-slow test-lowest bench bench-gpu check format clean
+.PHONY: demo test test-slow test-lowest bench bench-gpu check docs format clean
 
 demo: $(READY)
 	$(BIN)/ispfit demo -o demo
@@ -40,6 +40,11 @@ bench: $(READY)
 bench-gpu: $(READY)
 	mkdir -p bench
 	$(BIN)/python benchmarks/speed/gpu.py --device cuda --json bench/gpu.json
+
+# The documentation as a site: build/docs/index.html.
+docs: $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
 
 format: $(READY)
 	$(BIN)/ruff check --fix

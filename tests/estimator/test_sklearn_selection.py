@@ -38,6 +38,8 @@ from ispfit.pairs.table import write_pairs_csv
 
 Pairs = tuple[list[Image], list[Image]]
 
+pytestmark = pytest.mark.filterwarnings("ignore:X. its shots are of 2 cameras")  # whole cameras are left out
+
 
 def tiny(backbone: Any = "mlp", **parameters: Any) -> ISPModel:
     settings = {"max_steps": 3, "batch_size": 2, "windows_per_image": 2, "window_size": 8, "random_state": 0}

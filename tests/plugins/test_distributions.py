@@ -56,4 +56,4 @@ def run(*arguments: str, path: Path | None = None) -> str:
 
 
 def test_affine_is_a_model_of_brevity() -> None:
-    assert len((PLUGINS / "ispfit-affine" / "ispfit_affine.py").read_text().splitlines()) < 60
+    assert len((PLUGINS / "ispfit-affine" / "ispfit_affine.py").read_text().splitlines()) < 70
