@@ -22,7 +22,8 @@ def lowest_versions(pyproject: str) -> dict[str, str]:
     """
     project = tomllib.loads(pyproject)["project"]
     extras = project.get("optional-dependencies", {})
-    requirements = [*project["dependencies"], *(each for name in extras if name not in ("dev", "docs") for each in extras[name])]
+    of_users = [each for name in extras if name not in ("dev", "docs") for each in extras[name]]
+    requirements = [*project["dependencies"], *of_users]
     lowest: dict[str, str] = {}
     for requirement in requirements:
         match = re.fullmatch(r"([\w-]+)>=([\d.]+)", requirement)
