@@ -71,6 +71,7 @@ def kill_a_busy_worker(client: Client, killed: list[int]) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow  # starts a cluster and waits for its timeouts; a crash of a local worker is tested in test_jobs.py
 @pytest.mark.filterwarnings("ignore::UserWarning:distributed")
 def test_a_killed_worker_changes_nothing_but_the_time(client: Client) -> None:
     X, Y = make_camera_pairs(6, image_size=48, random_state=0)

@@ -34,7 +34,16 @@ main(["backbones", "--json"])
 """
 
 
-@pytest.mark.parametrize("name", sorted(folder.name.removeprefix("ispfit-") for folder in PLUGINS.glob("ispfit-*")))
+_QUICK = ("affine", "hdrnet")  # the simplest of the plugins, and one whose distribution has a package
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in _QUICK else pytest.mark.slow)
+        for name in sorted(folder.name.removeprefix("ispfit-") for folder in PLUGINS.glob("ispfit-*"))
+    ],
+)
 def test_a_plugin_is_installed_found_tested_and_used(name: str, tmp_path: Path) -> None:
     distribution, site, model = f"ispfit-{name}", tmp_path / "site", tmp_path / "camera.ispfit"
     shutil.copytree(PLUGINS / distribution, tmp_path / "source")
