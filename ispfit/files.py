@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +12,18 @@ from uuid import uuid4
 
 from ispfit.errors import FileError, printable
 
-__all__ = ["atomic_path", "claim_folder", "copy_time", "file_fingerprint", "hash_file", "make_folder", "printable_path"]
+__all__ = [
+    "atomic_path",
+    "claim_folder",
+    "copy_time",
+    "file_fingerprint",
+    "hash_file",
+    "make_folder",
+    "printable_path",
+    "refuse_to_replace",
+]
+
+_NAMED = 5  # files that a message names
 
 
 @contextmanager
@@ -135,6 +146,22 @@ def make_folder(folder: Path) -> Path:
     return folder
 
 
+def refuse_to_replace(folder: Path, foreign: Sequence[str], command: str) -> None:
+    """Raise a `FileError` that names files which a command did not make and would replace, if there are any.
+
+    Parameters
+    ----------
+    folder : the folder that the command writes to.
+    foreign : names of the files in it.
+    command : such as "pairs".
+    """
+    if foreign:
+        names = ", ".join(foreign[:_NAMED]) + (", ..." if len(foreign) > _NAMED else "")
+        raise FileError(
+            f"{folder}: holds files that ispfit {command} did not make and would replace: {names}; give another folder."
+        )
+
+
 def claim_folder(folder: Path, names: Iterable[str], command: str) -> None:
     """Make the folder that a command writes to, and mark it as made by that command.
 
@@ -152,11 +179,7 @@ def claim_folder(folder: Path, names: Iterable[str], command: str) -> None:
     mark = folder / f".ispfit-made-by-{command}"
     if not mark.exists():
         foreign = [name for name in names if (folder / name).exists()]
-        if foreign:
-            raise FileError(
-                f"{folder}: holds files that ispfit {command} did not make and would replace: {', '.join(foreign)}; "
-                "give another folder."
-            )
+        refuse_to_replace(folder, foreign, command)
         make_folder(folder)
         with atomic_path(mark) as temporary:
             temporary.touch()

@@ -1,4 +1,4 @@
-"""Share out items to splits such that look-alikes, which form a group, are never in two splits."""
+"""Share out items to splits such that look-alikes, which form a group, are never in two splits; choose some of many."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-__all__ = ["split_groups"]
+__all__ = ["evenly_spaced", "split_groups"]
 
 Group = TypeVar("Group", bound=Hashable)
 
@@ -49,3 +49,8 @@ def split_groups(
                 split_of[group] = split
                 room -= n_items[group]
     return {group: split_of.get(group, rest) for group in n_items}
+
+
+def evenly_spaced(count: int, most: int) -> list[int]:
+    """Return at most `most` indices of `count` items, evenly spaced from the first to the last."""
+    return [int(index) for index in np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))]

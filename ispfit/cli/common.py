@@ -25,6 +25,7 @@ __all__ = [
     "STOPPED",
     "UNUSABLE",
     "LeftOut",
+    "check_not_there",
     "count",
     "load_for_command",
     "note_other_cameras",
@@ -175,6 +176,12 @@ def note_other_cameras(camera: str | None, found: Sequence[str | None]) -> None:
             f"are of another camera: {names}.",
             err=True,
         )
+
+
+def check_not_there(path: Path, overwrite: bool) -> None:
+    """Raise a usage error if a file to write is there and may not be replaced."""
+    if path.exists() and not overwrite:
+        raise click.UsageError(f"{path} exists; use --overwrite to replace it.")
 
 
 def print_json(data: Any) -> None:

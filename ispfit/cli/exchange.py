@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ispfit.cli.common import DONE, print_json, warnings_as_notes
+from ispfit.cli.common import DONE, check_not_there, print_json, warnings_as_notes
 from ispfit.cli.options import device_options, json_option
 from ispfit.files import atomic_path
 
@@ -118,8 +118,7 @@ def _check_outputs(outputs: list[Path], inputs: list[Path], overwrite: bool) -> 
     for path, suffixes in zip(outputs, ({".png", ".jpg", ".jpeg"}, {".png", ".svg", ".pdf"}), strict=False):
         if path.suffix.lower() not in suffixes:
             raise click.UsageError(f"{path}: expected a name that ends with {', '.join(sorted(suffixes))}.")
-        if path.exists() and not overwrite:
-            raise click.UsageError(f"{path} exists; use --overwrite to replace it.")
+        check_not_there(path, overwrite)
     taken = {path.resolve() for path in inputs}
     if len({path.resolve() for path in outputs} - taken) < len(outputs):
         raise click.UsageError("-o and --figure: expected two names of their own, which are no inputs.")

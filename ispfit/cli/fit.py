@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ispfit.cli.baseline import baseline_for_command, comparison_table
-from ispfit.cli.common import DONE, count, print_json, report_left_out
+from ispfit.cli.common import DONE, check_not_there, count, print_json, report_left_out
 from ispfit.cli.fit_data import FitData, by_camera, check_one_camera, load_fit_data
 from ispfit.cli.options import (
     device_options,
@@ -196,8 +196,7 @@ def _tell(output: Path, model: ISPModel, data: FitData, as_json: bool) -> dict[s
 def _check_output(output: Path, overwrite: bool) -> None:
     if output.is_dir():
         raise click.UsageError(f"{output}: expected a file to write, got a folder.")
-    if output.exists() and not overwrite:
-        raise click.UsageError(f"{output} exists; use --overwrite to replace it.")
+    check_not_there(output, overwrite)
     if not output.absolute().parent.is_dir():
         raise click.UsageError(f"{output}: there is no folder {output.parent}.")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ispfit.cli.common import count, print_json, report_left_out, table, warnings_as_notes
+from ispfit.cli.common import check_not_there, count, print_json, report_left_out, table, warnings_as_notes
 from ispfit.cli.options import json_option, no_register_option
 
 if TYPE_CHECKING:
@@ -140,8 +140,7 @@ def _target(output: Path, encoding: str, overwrite: bool) -> Path:
         end = HALD_PROFILES[encoding]
         if not output.stem.endswith(end):
             target = output.with_name(f"{output.stem} {end}.png")
-    if target.exists() and not overwrite:
-        raise click.UsageError(f"{target} exists; use --overwrite to replace it.")
+    check_not_there(target, overwrite)
     return target.with_suffix(suffix)
 
 

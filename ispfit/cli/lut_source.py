@@ -17,7 +17,7 @@ from ispfit.formats.bake import LutSpace
 from ispfit.formats.camera_matrix import estimate_color_matrix
 from ispfit.formats.encodings import camera_to_srgb, get_encoding
 from ispfit.io import find_files, raw_suffixes, read_color_matrix, read_raw, read_srgb
-from ispfit.splits import split_groups
+from ispfit.splits import evenly_spaced, split_groups
 
 __all__ = ["LutSource", "lut_source"]
 
@@ -112,7 +112,7 @@ class LutSource:
         self.matrix_note = "estimated from the shots; better give a RAW file as --matrix-of"
         ways = [self.training[0], self.training[1]]
         raws, srgbs = ways if self.direction == "forward" else ways[::-1]
-        few = _evenly(len(raws), _MAX_ESTIMATES)
+        few = evenly_spaced(len(raws), _MAX_ESTIMATES)
         each = [camera_to_srgb(estimate_color_matrix(np.asarray(raws[i]), np.asarray(srgbs[i]))) for i in few]
         return np.asarray(np.mean(each, axis=0))
 
@@ -171,13 +171,9 @@ def _load(paths: list[Path], register: bool) -> tuple[_Pairs, _Pairs]:
         training, held_out = (
             (_chosen(X, scenes, split, name), _chosen(Y, scenes, split, name)) for name in ("train", "test")
         )
-    few = _evenly(len(held_out[0]), _MAX_MEASURED)
+    few = evenly_spaced(len(held_out[0]), _MAX_MEASURED)
     return (training[0], training[1]), ([held_out[0][i] for i in few], [held_out[1][i] for i in few])
 
 
 def _chosen(images: list[Any], scenes: list[str], split_of: dict[str, str], split: str) -> list[Any]:
     return [image for image, scene in zip(images, scenes, strict=True) if split_of[scene] == split]
-
-
-def _evenly(n: int, most: int) -> list[int]:
-    return sorted({int(index) for index in np.linspace(0, n - 1, min(n, most))}) if n else []

@@ -11,6 +11,7 @@ import numpy as np
 from ispfit.estimator import ISPModel
 from ispfit.images import shots_of
 from ispfit.metrics import psnr_summary
+from ispfit.splits import evenly_spaced
 
 __all__ = ["BASELINE", "Baseline", "baseline_of"]
 
@@ -60,7 +61,7 @@ def baseline_of(model: ISPModel, pairs: Pairs, training: Pairs | None) -> Baseli
     if training is None:
         return _cross_validated(model, pairs)
     n_pairs = len(training[0])
-    psnrs = _psnrs(model, _take(training, _spread(n_pairs, _MOST_PAIRS)), pairs)
+    psnrs = _psnrs(model, _take(training, evenly_spaced(n_pairs, _MOST_PAIRS)), pairs)
     return Baseline(psnrs, f"{n_pairs} training pair{'' if n_pairs == 1 else 's'}")
 
 
@@ -73,7 +74,7 @@ def _cross_validated(model: ISPModel, pairs: Pairs) -> Baseline | None:
     psnrs: dict[str, list[float]] = {direction: [0.0] * len(scenes) for direction in model.networks_}
     for part in parts:
         others = [index for index in range(len(scenes)) if index not in set(part)]
-        others = [others[index] for index in _spread(len(others), _MOST_PAIRS)]
+        others = [others[index] for index in evenly_spaced(len(others), _MOST_PAIRS)]
         found = _psnrs(model, _take(pairs, others), _take(pairs, part))
         for direction, values in found.items():
             for index, value in zip(part, values, strict=True):
@@ -85,11 +86,6 @@ def _psnrs(model: ISPModel, training: Pairs, pairs: Pairs) -> dict[str, list[flo
     direction = "both" if len(model.networks_) > 1 else next(iter(model.networks_))
     fitted = ISPModel(BASELINE, direction=direction, device="cpu").fit(*training)
     return {direction: fitted.psnr(*pairs, direction=direction).tolist() for direction in model.networks_}
-
-
-def _spread(n: int, most: int) -> list[int]:
-    """Return at most `most` of the numbers below n, evenly spread."""
-    return list(range(n)) if n <= most else [round(index * (n - 1) / (most - 1)) for index in range(most)]
 
 
 def _take(pairs: Pairs, indices: Sequence[int]) -> Pairs:

@@ -17,6 +17,7 @@ from ispfit.formats.lut import Lut, lut_nodes
 from ispfit.images import FloatImage
 from ispfit.rendering import describe_image
 from ispfit.runtime import resolve_runtime
+from ispfit.splits import evenly_spaced
 
 __all__ = ["LutSpace", "bake_lut"]
 
@@ -124,7 +125,7 @@ def bake_lut(
     network = model.networks_[space.direction].to(runtime.device)
     n_scenes = _MAX_AREA_PX // (len(nodes) * (2 * network.halo + network.stride) ** 2)
     n_scenes = min(_MAX_SCENES, max(_MIN_SCENES, n_scenes))
-    chosen = np.unique(np.linspace(0, len(images) - 1, n_scenes).astype(int))
+    chosen = evenly_spaced(len(images), n_scenes)
     total, weight = np.zeros_like(nodes, np.float64), np.zeros((len(nodes), 1))
     for index in tqdm(chosen, "scenes", disable=None if len(chosen) > 1 else True):
         image = np.asarray(images[index], np.float32)

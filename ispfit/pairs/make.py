@@ -9,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 
 from ispfit.errors import FileError, InputError, InputWarning
+from ispfit.files import refuse_to_replace
 from ispfit.io import is_of_ispfit
 from ispfit.jobs import run_jobs
 from ispfit.pairs.match import match_files
@@ -20,8 +21,6 @@ from ispfit.registration import Tolerances
 from ispfit.resize import Size, check_size
 
 __all__ = ["PairsReport", "make_pairs"]
-
-_NAMED = 5  # files that a message names
 
 
 def make_pairs(
@@ -133,12 +132,7 @@ def _check_replaced(folder: Path, plan: Sequence[Job]) -> None:
     if not is_pairs_folder(folder):
         tables = ["pairs.csv", "rejected.csv", "contact.png"]
         foreign += [folder / name for name in tables if (folder / name).exists()] + sorted(folder.glob("pairs-*.csv"))
-    if foreign:
-        names = ", ".join(str(path.relative_to(folder)) for path in foreign[:_NAMED])
-        raise FileError(
-            f"{folder}: holds files that ispfit pairs did not make and would replace: {names}"
-            f"{', ...' if len(foreign) > _NAMED else ''}; give another folder."
-        )
+    refuse_to_replace(folder, [str(path.relative_to(folder)) for path in foreign], "pairs")
 
 
 def _make_folders(folder: Path) -> None:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from ispfit.directions import DIRECTIONS
 from ispfit.displays import ErrorDisplay, HistogramDisplay, ToneCurveDisplay, TrainingDisplay
 from ispfit.displays.svg import figure_svg
@@ -17,6 +15,7 @@ from ispfit.errors import InputError
 from ispfit.estimator import ISPModel
 from ispfit.images import Image
 from ispfit.resize import reduce_image
+from ispfit.splits import evenly_spaced
 
 __all__ = ["Chart", "ChartSample", "make_charts"]
 
@@ -53,7 +52,7 @@ class ChartSample:
     """
 
     def __init__(self, n_shots: int) -> None:
-        self._chosen = set(np.linspace(0, n_shots - 1, min(n_shots, _MOST_SHOTS)).astype(int).tolist())
+        self._chosen = set(evenly_spaced(n_shots, _MOST_SHOTS))
         self._n_seen = 0
         self.raws: list[Image] = []
         self.srgbs: list[Image] = []

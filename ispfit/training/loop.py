@@ -15,6 +15,7 @@ from torch import Tensor
 from ispfit.backbone import Network
 from ispfit.images import Image, ImagePairs
 from ispfit.runtime import Runtime, keep_freed_memory, seeded
+from ispfit.splits import evenly_spaced
 from ispfit.training.checkpoint import Checkpoint
 from ispfit.training.data import ImageLists
 from ispfit.training.interrupts import interruptible
@@ -121,8 +122,8 @@ def _identity(
 def _digest(inputs: Sequence[Image], targets: Sequence[Image]) -> str:
     """Return a hash of the number of pairs and of a coarse grid of pixels of at most eight of them."""
     digest = hashlib.sha256(str(len(inputs)).encode())
-    for index in np.unique(np.linspace(0, len(inputs) - 1, 8).astype(int)):
-        for image in (inputs[int(index)], targets[int(index)]):
+    for index in evenly_spaced(len(inputs), 8):
+        for image in (inputs[index], targets[index]):
             digest.update(str(image.shape).encode() + np.asarray(image)[::31, ::31].tobytes())
     return digest.hexdigest()[:16]
 

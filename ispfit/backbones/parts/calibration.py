@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
-from ispfit.backbones.parts.color_samples import evenly_spaced
 from ispfit.images import Image
+from ispfit.splits import evenly_spaced
 
 __all__ = ["calibrate", "thumbnails"]
 

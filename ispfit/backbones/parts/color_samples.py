@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ispfit.images import Image
+from ispfit.splits import evenly_spaced
 
-__all__ = ["Colors", "evenly_spaced", "sample_colors"]
+__all__ = ["Colors", "sample_colors"]
 
 Colors: TypeAlias = npt.NDArray[np.float64]
 
@@ -35,8 +36,3 @@ def sample_colors(pairs: Iterable[tuple[Image, Image]]) -> tuple[Colors, Colors]
         parts.append(pixels[np.sort(chosen)].astype(np.float64))
     colors = np.concatenate(parts)
     return colors[:, :3], colors[:, 3:]
-
-
-def evenly_spaced(count: int, most: int) -> list[int]:
-    """Return at most `most` indices of `count` items, evenly spaced from the first to the last."""
-    return [int(index) for index in np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))]

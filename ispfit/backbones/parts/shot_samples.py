@@ -10,9 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ispfit.backbones.parts.color_samples import evenly_spaced
 from ispfit.backbones.parts.scene_statistics import clipped_shares, thumbnail
 from ispfit.images import Image
+from ispfit.splits import evenly_spaced
 
 __all__ = ["ShotSamples", "sample_shots"]
 
