@@ -22,6 +22,7 @@ __all__ = [
     "InputError",
     "InputWarning",
     "IspfitError",
+    "MixedCamerasWarning",
     "ModelFileError",
     "NotFittedError",
     "PairWarning",
@@ -91,6 +92,10 @@ class UnknownBackboneError(IspfitError, ValueError):
 
 class InputWarning(UserWarning):
     """An input was converted, or used in part, in a way that may affect the result."""
+
+
+class MixedCamerasWarning(InputWarning):
+    """A model is fitted to shots of several cameras or picture styles."""
 
 
 class PairWarning(InputWarning):

@@ -25,7 +25,7 @@ from ispfit.cli import run
 from ispfit.cli.compare import budgets_of, chosen_backbones
 from ispfit.cli.compare_options import backbone_options, budget_options, pair_set_options
 from ispfit.cli.options import device_options
-from ispfit.comparison import Budget, Run, markdown_table, plan_runs, prepare_pair_sets
+from ispfit.comparison import Budget, markdown_table, plan_runs, prepare_pair_sets
 from ispfit.comparison.pair_sets import Pairs
 from ispfit.directions import DIRECTIONS
 from ispfit.estimator import ISPModel
@@ -83,14 +83,6 @@ def measure(model: ISPModel, test: Pairs, direction: str) -> Errors:
     return errors
 
 
-def fitted(planned: Run, folder: Path) -> ISPModel:
-    """Return the model of a run, from its file if there is one."""
-    file = folder / f"{planned.key}.ispfit"
-    if not file.exists():
-        planned.fit(planned.pair_set.load(draw=planned.seed)[0], folder).save(file)
-    return ISPModel.load(file, device=planned.device)
-
-
 def tables(camera: str, models: dict[str, ISPModel], test: Pairs) -> Iterator[str]:
     for direction, title in DIRECTIONS.items():
         columns = {name: measure(model, test, direction) for name, model in models.items()}
@@ -131,7 +123,7 @@ def error_by_brightness(
     text = []
     for pair_set in prepare_pair_sets(cameras, output / "data", n_samples, image_size, register=not no_register):
         models = loaded(files, device) or {
-            planned.label: fitted(planned, output / "models")
+            planned.label: planned.fitted_model(output / "models")
             for planned in plan_runs([pair_set], families, budgets, device=device)
         }
         for table in tables(pair_set.name, models, pair_set.load()[1]):

@@ -30,7 +30,7 @@ from ispfit.cli.compare import budgets_of, chosen_backbones
 from ispfit.cli.compare_options import backbone_options, budget_options, pair_set_options
 from ispfit.cli.options import device_options
 from ispfit.color import BT601_LUMA
-from ispfit.comparison import Budget, Run, markdown_table, plan_runs, prepare_pair_sets
+from ispfit.comparison import Budget, markdown_table, plan_runs, prepare_pair_sets
 from ispfit.displays import SceneExchangeDisplay, ToneCurveDisplay
 from ispfit.estimator import ISPModel
 from ispfit.images import FloatImage, Image
@@ -170,14 +170,6 @@ def plot_sweeps(renders: dict[str, Render], raws: Sequence[FloatImage]) -> Figur
     return figure
 
 
-def fitted(planned: Run, folder: Path) -> ISPModel:
-    """Return the model of a run, from its file if there is one."""
-    file = folder / f"{planned.key}.ispfit"
-    if not file.exists():
-        planned.fit(planned.pair_set.load(draw=planned.seed)[0], folder).save(file)
-    return ISPModel.load(file, device=planned.device)
-
-
 def camera_renders(name: str, raws: Sequence[FloatImage]) -> Render | None:
     """Return what a virtual camera does; None for another camera."""
     cameras = {model.lower().replace(" ", "-"): camera for model, camera in CAMERAS.items()}
@@ -217,7 +209,7 @@ def scene_exchange(
     text = []
     for pair_set in prepare_pair_sets(cameras, output / "data", n_samples, image_size, register=not no_register):
         models = {
-            planned.label: fitted(planned, output / "models")
+            planned.label: planned.fitted_model(output / "models")
             for planned in plan_runs([pair_set], families, budgets, device=device)
         }
         raws = [np.asarray(raw) for raw in pair_set.load()[1][0]]

@@ -20,11 +20,11 @@ __all__ = ["baseline_for_command", "comparison_table"]
 def baseline_for_command(model: ISPModel, pairs: Pairs, training: Pairs | None) -> Baseline | None:
     """Return `ispfit.comparison.baseline.baseline_of`, or None with a note if the baseline cannot be fitted."""
     from ispfit.comparison.baseline import BASELINE, baseline_of
-    from ispfit.errors import InputWarning, IspfitError
+    from ispfit.errors import IspfitError, MixedCamerasWarning
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", InputWarning)  # of mixed cameras, which the command has told
+            warnings.simplefilter("ignore", MixedCamerasWarning)  # of which the command has told
             return baseline_of(model, pairs, training)
     except IspfitError as error:
         click.echo(f"Note: {BASELINE} cannot be fitted to compare with: {error}", err=True)

@@ -22,7 +22,7 @@ from ispfit.cli.options import (
     reading_options,
     training_options,
 )
-from ispfit.errors import InputWarning
+from ispfit.errors import MixedCamerasWarning
 
 if TYPE_CHECKING:
     from ispfit import ISPModel
@@ -163,7 +163,7 @@ def _fit_to(model: ISPModel, data: FitData, output: Path, restart: bool, process
         click.echo(f"Resuming from {checkpoint}; use --restart to start from the first step.", err=True)
     processes.barrier()  # until the old checkpoint is gone
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", InputWarning)  # of mixed cameras, which --mixed asked for
+        warnings.simplefilter("ignore", MixedCamerasWarning)  # which --mixed asked for
         model.fit(data.X, data.Y, validation=data.validation, checkpoint=checkpoint)
     if processes.is_main:
         model.save(output)

@@ -144,7 +144,8 @@ def _convert_files(
     made_from = [hash_file(model), direction, size, precision, sorted(work.keywords.items(), key=str)]
     with warnings_as_notes():
         plan = plan_outputs(files, suffixes, output, output_suffix, made_from, match=match, overwrite=overwrite)
-    note_other_cameras(camera, [_camera_of(made.source) for made in plan.todo])
+    if camera:
+        note_other_cameras(camera, [_camera_of(made.source) for made in plan.todo])
     label = "rendering" if direction == "forward" else "derendering"
     options = {"model": model, "device": device, "precision": precision, "size": size}
     with _cluster(cluster):
@@ -180,14 +181,12 @@ def _source_of(made: Output) -> str:
 
 
 def _camera_of(path: Path) -> str | None:
-    from ispfit.images import Shot
     from ispfit.io.exif import read_exif
 
     try:
-        exif = read_exif(path)
+        return read_exif(path).camera
     except (OSError, ValueError):  # which the work on it will tell
         return None
-    return Shot(make=exif.make, model=exif.model).camera
 
 
 def _check_model(path: Path, device: str, direction: str) -> str | None:

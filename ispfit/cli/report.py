@@ -7,10 +7,9 @@ from typing import Any
 
 import click
 
-from ispfit.cli.baseline import baseline_for_command
-from ispfit.cli.common import note_other_cameras, report_left_out
+from ispfit.cli.common import check_not_there, report_left_out
+from ispfit.cli.model_test import load_model_test
 from ispfit.cli.options import device_options, reading_options
-from ispfit.cli.score import load_test_pairs, training_pairs
 
 __all__ = ["report"]
 
@@ -47,19 +46,22 @@ def report(
     """
     from tqdm import tqdm
 
-    import ispfit
     from ispfit.report import write_report
 
-    if output.exists() and not overwrite:
-        raise click.UsageError(f"{output} exists; use --overwrite to replace it.")
-    fitted = ispfit.load(model, device=device).set_params(precision=precision)
-    X, Y, left_out = load_test_pairs(pairs, split, **reading)
-    note_other_cameras(fitted.camera_, [image.shot.camera for image in X])
-    training = training_pairs(pairs, {image.shot.name for image in X}, **reading)
-    baseline = baseline_for_command(fitted, (X, Y), training)
+    check_not_there(output, overwrite)
+    test = load_model_test(model, pairs, split, device=device, precision=precision, **reading)
     data = {"pairs": ", ".join(map(str, pairs)), "split": split or "test, where the table has one"}
-    sentences = [*left_out.failed, *left_out.rejected]
-    with tqdm(total=len(X), desc="measuring", unit="shot", disable=None) as bar:
-        write_report(output, fitted, X, Y, baseline=baseline, data=data, left_out=sentences, on_shot=bar.update)
-    click.echo(f"{output}: {len(X)} shots, {output.stat().st_size / 1e6:.1f} MB")
-    return report_left_out(left_out, len(X))
+    left_out = [*test.left_out.failed, *test.left_out.rejected]
+    with tqdm(total=len(test.X), desc="measuring", unit="shot", disable=None) as bar:
+        write_report(
+            output,
+            test.model,
+            test.X,
+            test.Y,
+            baseline=test.baseline,
+            data=data,
+            left_out=left_out,
+            on_shot=bar.update,
+        )
+    click.echo(f"{output}: {len(test.X)} shots, {output.stat().st_size / 1e6:.1f} MB")
+    return report_left_out(test.left_out, len(test.X))

@@ -85,6 +85,13 @@ class Run:
         """Return the result in `folder`, or None if the run has not been executed."""
         return RunResult.read(folder / f"{self.key}.json")
 
+    def fitted_model(self, folder: Path) -> ISPModel:
+        """Return the model of the run from its file in `folder`; fit it and write the file if there is none."""
+        file = folder / f"{self.key}.ispfit"
+        if not file.exists():
+            self.fit(self.pair_set.load(draw=self.seed)[0], folder).save(file)
+        return ISPModel.load(file, device=self.device)
+
     def execute(self, folder: Path) -> RunResult:
         """Fit and test; resume from the run's checkpoint in `folder`, and write the result there.
 

@@ -118,9 +118,9 @@ def list_splits(paths: Paths) -> dict[str, int]:
 
     RAW files, and tables of which no pair has a split, have none.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", InputWarning)  # `load_pairs` tells them
-        splits = Counter(row.split for row in list_rows(paths))
+    if not any(_is_table(path) for path in ([paths] if isinstance(paths, str | PathLike) else paths)):
+        return {}  # without a search for RAW files and their pictures
+    splits = Counter(row.split for row in list_rows(paths))
     return dict(splits) if any(splits) else {}
 
 

@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ispfit.errors import InputError, InputWarning
+from ispfit.errors import InputError, InputWarning, MixedCamerasWarning
 from ispfit.estimator.decoded import cache_decoded
 from ispfit.images import Image, ImageList, check_images, shots_of
 from ispfit.io import RAW_SUFFIXES, read_raw, read_srgb
@@ -69,7 +69,7 @@ def warn_of_mixed_cameras(raws: ImageList) -> None:
             warnings.warn(
                 f"X: its shots are of {len(names)} {what} ({', '.join(names[:_NAMED])}); one model fits the mean of "
                 "them. Fit a model to each.",
-                InputWarning,
+                MixedCamerasWarning,
                 stacklevel=3,
             )
 

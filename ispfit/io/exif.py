@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ispfit.images import Shot
 from ispfit.io.ifd import Directory
 from ispfit.io.metadata import Metadata, open_metadata, printable
 from ispfit.io.picture_style import read_style
@@ -49,6 +50,11 @@ class Exif:
     chromaticities: tuple[float, ...] | None = None
     gamma: float | None = None
     taken: float | None = None
+
+    @property
+    def camera(self) -> str | None:
+        """Make and model as one string, see `Shot.camera`."""
+        return Shot(make=self.make, model=self.model).camera
 
 
 def read_exif(source: Path | bytes) -> Exif:

@@ -19,8 +19,7 @@ from ispfit.images import FloatImage, Shot, check_image
 from ispfit.io.dng_layout import dng_head
 from ispfit.io.exif_writer import UNCALIBRATED, exif_tags, gps_tags, image_tags
 from ispfit.io.ifd_writer import Value, ascii_text, bytes_of, longs, rationals, shorts, srationals
-from ispfit.io.listing import check_file
-from ispfit.io.shot_metadata import ShotMetadata, read_shot_metadata, with_unique_id
+from ispfit.io.shot_metadata import metadata_to_write
 from ispfit.resize import resize_area
 
 __all__ = ["balanced_matrix", "write_linear_dng"]
@@ -82,8 +81,7 @@ def write_linear_dng(
     if not -20 <= baseline_exposure <= 20:
         raise InputError(f"baseline_exposure: expected -20 to 20 EV, got {baseline_exposure!r}.")
     shot = getattr(image, "shot", Shot())
-    metadata = ShotMetadata() if metadata_of is None else read_shot_metadata(check_file(metadata_of))
-    metadata = with_unique_id(metadata, unique_id)
+    metadata = metadata_to_write(metadata_of, unique_id)
     jpeg = _jpeg(_preview_of(pixels, matrix) if preview is None else check_image(preview, "preview"))
     tags = image_tags(shot, metadata, orientation=1) | _tags(pixels, shot, matrix, baseline_exposure)
     gps = gps_tags(metadata.gps) if metadata.gps else {}

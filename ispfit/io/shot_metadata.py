@@ -6,6 +6,7 @@ maker's notes (whose offsets would be wrong), and places in the picture, which m
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -19,10 +20,10 @@ from ispfit.errors import FileError, decoding
 from ispfit.files import printable_path
 from ispfit.io.ifd import Directory
 from ispfit.io.ifd_writer import Value, ascii_text, rationals
-from ispfit.io.listing import RAW_SUFFIXES
+from ispfit.io.listing import RAW_SUFFIXES, check_file
 from ispfit.io.metadata import Metadata, open_metadata
 
-__all__ = ["ShotMetadata", "read_shot_metadata", "with_unique_id"]
+__all__ = ["ShotMetadata", "metadata_to_write", "read_shot_metadata"]
 
 _Tags = Mapping[int, Value]
 
@@ -81,9 +82,21 @@ def read_shot_metadata(source: Path) -> ShotMetadata:
     return _complete_raw(found, source) if source.suffix.lower() in RAW_SUFFIXES else found
 
 
-def with_unique_id(metadata: ShotMetadata, unique_id: str | None) -> ShotMetadata:
-    """Return the metadata with another ImageUniqueID (Exif 2.32, tag 0xA420): 32 hexadecimal digits; None keeps it."""
-    return metadata if unique_id is None else replace(metadata, exif={**metadata.exif, 0xA420: ascii_text(unique_id)})
+def metadata_to_write(source: str | os.PathLike[str] | None, unique_id: str | None) -> ShotMetadata:
+    """Return the metadata for a file that is written.
+
+    Parameters
+    ----------
+    source : the file whose metadata are copied; None for none.
+    unique_id : an ImageUniqueID in place of its own (Exif 2.32, tag 0xA420), 32 hexadecimal digits; None keeps it.
+
+    Raises
+    ------
+    FileError
+        If `source` cannot be read.
+    """
+    found = ShotMetadata() if source is None else read_shot_metadata(check_file(source))
+    return found if unique_id is None else replace(found, exif={**found.exif, 0xA420: ascii_text(unique_id)})
 
 
 def _collect(metadata: Metadata) -> ShotMetadata:

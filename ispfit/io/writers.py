@@ -18,9 +18,9 @@ from ispfit.files import atomic_path
 from ispfit.images import Shot, check_image
 from ispfit.io.exif_writer import SRGB, UNCALIBRATED, add_exif, make_exif
 from ispfit.io.linear_profile import linear_profile
-from ispfit.io.listing import TIFF_SUFFIXES, check_file
+from ispfit.io.listing import TIFF_SUFFIXES
 from ispfit.io.profiles import srgb_profile
-from ispfit.io.shot_metadata import ShotMetadata, read_shot_metadata, with_unique_id
+from ispfit.io.shot_metadata import ShotMetadata, metadata_to_write
 
 __all__ = ["write_linear", "write_srgb"]
 
@@ -65,7 +65,7 @@ def write_linear(
         check_image(np.clip(pixels, 0, 1), "image")
     else:
         raise InputError(f"dtype: expected 'uint16' or 'float32', got {dtype!r}.")
-    shot, metadata = getattr(image, "shot", Shot()), _metadata_of(metadata_of, unique_id)
+    shot, metadata = getattr(image, "shot", Shot()), metadata_to_write(metadata_of, unique_id)
     _write_tiff(final, pixels, linear_profile(), shot, metadata, UNCALIBRATED)
 
 
@@ -101,7 +101,7 @@ def write_srgb(
     final = _check_suffix(path, _JPEG_SUFFIXES | {".png"} | TIFF_SUFFIXES)
     if quality not in range(1, 101):
         raise InputError(f"quality: expected an integer from 1 to 100, got {quality!r}.")
-    shot, metadata = getattr(image, "shot", Shot()), _metadata_of(metadata_of, unique_id)
+    shot, metadata = getattr(image, "shot", Shot()), metadata_to_write(metadata_of, unique_id)
     if final.suffix.lower() in TIFF_SUFFIXES:
         _write_tiff(final, _codes(image, np.uint16), srgb_profile(), shot, metadata, SRGB)
         return
@@ -132,11 +132,6 @@ def _write_tiff(
             metadata=None,
         )
         add_exif(temporary, shot, metadata, color_space)
-
-
-def _metadata_of(path: str | os.PathLike[str] | None, unique_id: str | None) -> ShotMetadata:
-    found = ShotMetadata() if path is None else read_shot_metadata(check_file(path))
-    return with_unique_id(found, unique_id)
 
 
 def _codes(image: npt.NDArray[np.floating], dtype: type[np.unsignedinteger[Any]]) -> npt.NDArray[Any]:

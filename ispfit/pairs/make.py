@@ -13,10 +13,10 @@ from ispfit.files import refuse_to_replace
 from ispfit.io import is_of_ispfit
 from ispfit.jobs import run_jobs
 from ispfit.pairs.match import match_files
-from ispfit.pairs.names import EarlierPair, earlier_pairs, name_shots
+from ispfit.pairs.names import EarlierPair, done_already, earlier_pairs, name_shots
 from ispfit.pairs.outputs import MadePair, PairsReport, write_outputs
 from ispfit.pairs.read import PairSettings
-from ispfit.pairs.worker import Job, ShotFilter, is_pairs_folder, load_record, make_pair, state_file
+from ispfit.pairs.worker import Job, ShotFilter, is_pairs_folder, make_pair, state_file
 from ispfit.registration import Tolerances
 from ispfit.resize import Size, check_size
 
@@ -88,7 +88,7 @@ def make_pairs(
     _check_settings(folder, others, plan[0])
     _check_replaced(folder, [job for job in plan if job.name not in earlier])
     _make_folders(folder)
-    records = {job.name: load_record(job) for job in plan}
+    records = {job.name: done_already(job, earlier) for job in plan}
     todo = [job for job in plan if records[job.name] is None]
     work = partial(make_pair, shots=shots)
     results = run_jobs(work, todo, n_jobs=n_jobs, time_limit=time_limit, label="pairs", unit="shot", describe=_raw_of)

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ispfit.errors import FileError
 from ispfit.pairs.match import folded_name
 from ispfit.pairs.read import PairSettings
 from ispfit.pairs.record import PairRecord, content_digest
 from ispfit.pairs.worker import Job, state_file
 
-__all__ = ["EarlierPair", "earlier_pairs", "name_shots"]
+__all__ = ["EarlierPair", "done_already", "earlier_pairs", "name_shots"]
 
 _LONGEST_NAME = 120  # letters of a pair's name
 
@@ -49,6 +50,12 @@ def earlier_pairs(folder: Path, settings: PairSettings) -> dict[str, EarlierPair
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue  # of another format, or damaged: made again
     return found
+
+
+def done_already(job: Job, earlier: Mapping[str, EarlierPair]) -> PairRecord | None:
+    """Return the record of a pair that an earlier run made from the same files with the same settings; else None."""
+    pair = earlier.get(job.name)
+    return pair.record if pair is not None and pair.key == job.key else None
 
 
 def name_shots(
@@ -90,5 +97,5 @@ def _is_same(pair: EarlierPair | None, files: tuple[Path, Path], settings: PairS
 def _digest(path: Path) -> str:
     try:
         return content_digest(path)
-    except OSError:  # it will fail as a shot, under a name of its own
+    except FileError:  # it will fail as a shot, under a name of its own
         return hashlib.sha256(str(path).encode(errors="surrogateescape")).hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ispfit.files import hash_file
 from ispfit.images import Image, Shot, merge_shots
 from ispfit.io.exif import Exif, read_exif, read_style
 from ispfit.pairs.lookalikes import Signature, appearance
@@ -165,6 +165,5 @@ def _rounded(value: float, digits: int) -> float | None:
 
 
 def content_digest(path: Path) -> str:
-    """Return the SHA-256 of a file, shortened; raises an `OSError` if it cannot be read."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    """Return the SHA-256 of a file, shortened; see `hash_file`."""
+    return hash_file(path)[:16]

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from ispfit.files import atomic_path
-from ispfit.images import Shot
 from ispfit.io import write_linear, write_srgb
 from ispfit.io.exif import read_exif
 from ispfit.pairs.contact_sheet import write_tiles
 from ispfit.pairs.read import PairSettings, in_memory, pair_key, prepare_pair
 from ispfit.pairs.record import PairRecord, picture_style
 
-__all__ = ["Job", "ShotFilter", "is_pairs_folder", "load_record", "make_pair", "state_file"]
+__all__ = ["Job", "ShotFilter", "is_pairs_folder", "make_pair", "state_file"]
 
 _FORMAT = 3  # of the state files; pairs of another format are made again
 _STATE_FOLDER = ".ispfit-pairs"
@@ -83,25 +82,13 @@ def state_file(output: Path, name: str, suffix: str = ".json") -> Path:
     return output / _STATE_FOLDER / f"{name}{suffix}"
 
 
-def load_record(job: Job) -> PairRecord | None:
-    """The record of a pair that is done, from the same files with the same settings; else None."""
-    try:
-        state = json.loads(state_file(job.output, job.name).read_text(encoding="utf-8"))
-        record = PairRecord.from_json(state["record"])
-        whole = bool(record.reason) or all((job.output / image).is_file() for image in job.images.values())
-        return record if whole and state["key"] == job.key else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
 def make_pair(job: Job, shots: ShotFilter) -> PairRecord | None:
     """Make a pair, or find why it is rejected, and return its record; None for a shot that `shots` does not take.
 
     The record is written last: its presence marks complete files. A shot of another camera is not decoded.
     """
     exif = read_exif(job.files[0])
-    camera = Shot(make=exif.make, model=exif.model).camera
-    if camera and not shots.takes(camera, picture_style(job.files) if shots.style else None):
+    if exif.camera and not shots.takes(exif.camera, picture_style(job.files) if shots.style else None):
         return None
     key = job.key  # of the files before they are read
     pair = prepare_pair(job.files, job.settings)
