@@ -16,6 +16,7 @@ __all__ = [
     "atomic_path",
     "claim_folder",
     "copy_time",
+    "data_folder",
     "file_fingerprint",
     "hash_file",
     "make_folder",
@@ -107,6 +108,15 @@ def hash_file(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror}.") from error
+
+
+def data_folder() -> Path:
+    """Return the folder with the data about data sets and cameras: ``datasets`` at the top of the repository.
+
+    In an installed distribution it lies within the package.
+    """
+    installed = Path(__file__).parent / "_data"
+    return installed if installed.is_dir() else Path(__file__).parents[1] / "datasets"
 
 
 def copy_time(source: Path, target: Path) -> None:

@@ -37,7 +37,7 @@ def metadata(sdist: Path) -> Message:
     return email.message_from_string((sdist / "PKG-INFO").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("folder", ["ispfit", "tests", "docs", "benchmarks", "plugins"])
+@pytest.mark.parametrize("folder", ["ispfit", "datasets", "tests", "docs", "benchmarks", "plugins"])
 def test_the_sdist_ships_what_its_tests_read(sdist: Path, folder: str) -> None:
     patterns = ("*.py", "*.md", "*.toml", "*.svg", "*.csv", "*.jpg", "*.png", "*.safetensors", "*.npz")
     hidden = {".venv", "build", "dist", "__pycache__"}

@@ -21,7 +21,8 @@ from ispfit import ISPModel
 from ispfit.backbones.histpyramid import HistPyramid
 from ispfit.datasets import load_pairs, make_camera_roll
 from ispfit.pairs import make_pairs
-from ispfit.synthetic.camera import CAMERAS, VirtualCamera
+from ispfit.synthetic.camera import VirtualCamera
+from ispfit.synthetic.camera_files import CAMERAS
 
 LENS, SCALE, IMAGE = -0.03, 0.9, (448, 640)
 

@@ -6,20 +6,33 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _HOME = {
+    "CAMERAS": "synthetic",
+    "VirtualCamera": "synthetic",
     "list_datasets": "datasets.named",
     "list_splits": "datasets.load",
     "load_dataset": "datasets.named",
     "load_pairs": "datasets.load",
     "make_camera_pairs": "synthetic",
     "make_camera_roll": "synthetic",
+    "read_camera": "synthetic",
 }
 
-__all__ = ["list_datasets", "list_splits", "load_dataset", "load_pairs", "make_camera_pairs", "make_camera_roll"]
+__all__ = [
+    "CAMERAS",
+    "VirtualCamera",
+    "list_datasets",
+    "list_splits",
+    "load_dataset",
+    "load_pairs",
+    "make_camera_pairs",
+    "make_camera_roll",
+    "read_camera",
+]
 
 if TYPE_CHECKING:
     from ispfit.datasets.load import list_splits, load_pairs
     from ispfit.datasets.named import list_datasets, load_dataset
-    from ispfit.synthetic import make_camera_pairs, make_camera_roll
+    from ispfit.synthetic import CAMERAS, VirtualCamera, make_camera_pairs, make_camera_roll, read_camera
 
 
 def __getattr__(name: str) -> Any:

@@ -10,7 +10,7 @@ from ispfit.errors import PluginError
 from ispfit.plugins import hookimpl
 from ispfit.plugins.manager import get_dataset, list_datasets
 from ispfit.plugins.specs import DatasetLoader
-from ispfit.synthetic.camera import CAMERAS
+from ispfit.synthetic.camera_files import CAMERAS
 from ispfit.synthetic.pairs import make_camera_pairs
 
 __all__ = ["list_datasets", "load_dataset"]

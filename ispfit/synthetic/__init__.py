@@ -5,12 +5,19 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-_HOME = {"CAMERAS": "camera", "VirtualCamera": "camera", "make_camera_pairs": "pairs", "make_camera_roll": "roll"}
+_HOME = {
+    "CAMERAS": "camera_files",
+    "VirtualCamera": "camera",
+    "make_camera_pairs": "pairs",
+    "make_camera_roll": "roll",
+    "read_camera": "camera_files",
+}
 
-__all__ = ["CAMERAS", "VirtualCamera", "make_camera_pairs", "make_camera_roll"]
+__all__ = ["CAMERAS", "VirtualCamera", "make_camera_pairs", "make_camera_roll", "read_camera"]
 
 if TYPE_CHECKING:
-    from ispfit.synthetic.camera import CAMERAS, VirtualCamera
+    from ispfit.synthetic.camera import VirtualCamera
+    from ispfit.synthetic.camera_files import CAMERAS, read_camera
     from ispfit.synthetic.pairs import make_camera_pairs
     from ispfit.synthetic.roll import make_camera_roll
 

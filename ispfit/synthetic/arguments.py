@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ispfit.errors import InputError
-from ispfit.synthetic.camera import CAMERAS, VirtualCamera
+from ispfit.synthetic.camera import VirtualCamera
+from ispfit.synthetic.camera_files import CAMERAS, read_camera
 
 __all__ = ["check_camera", "check_image_size", "check_n_samples"]
 
@@ -15,7 +16,7 @@ _MIN_SIDE_PX = 16
 
 
 def check_camera(camera: str | VirtualCamera) -> VirtualCamera:
-    """Return the camera of that name, or raise an `InputError` that lists the names."""
+    """Return the camera of that name or file, or raise an `InputError` that lists the names."""
     default = CAMERAS["Virtual A"]
     if isinstance(camera, VirtualCamera):
         return camera
@@ -25,8 +26,10 @@ def check_camera(camera: str | VirtualCamera) -> VirtualCamera:
         return default.manual()
     if camera in CAMERAS:
         return CAMERAS[camera]
+    if str(camera).endswith(".toml"):
+        return read_camera(camera)
     names = ", ".join(f'"{name}"' for name in ("auto", "manual", *CAMERAS))
-    raise InputError(f"camera: expected {names} or a VirtualCamera, got {camera!r}.")
+    raise InputError(f"camera: expected {names}, a VirtualCamera or the .toml file of one, got {camera!r}.")
 
 
 def check_image_size(image_size: int | tuple[int, int]) -> tuple[int, int]:

@@ -9,7 +9,7 @@ Source of the regions: K. He, J. Sun, "Fast Guided Filter", arXiv 1505.00996, 20
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from PIL import Image as PILImage
 from scipy import ndimage
 
 from ispfit.images import FloatImage
+from ispfit.settings import Range, check_settings
 
 __all__ = [
     "CAMERA_LUMA",
@@ -90,11 +91,14 @@ class AutoMode:
     saturation : largest change of saturation: dull scenes gain it, colourful ones lose it.
     """
 
-    brightness: float = 0.7
-    lift: float = 1.8
-    local: float = 0.45
-    contrast: float = 0.3
-    saturation: float = 0.35
+    brightness: Annotated[float, Range(0, 1)] = 0.7
+    lift: Annotated[float, Range(0, 10)] = 1.8
+    local: Annotated[float, Range(0, 1)] = 0.45
+    contrast: Annotated[float, Range(0, 1)] = 0.3
+    saturation: Annotated[float, Range(0, 1)] = 0.35
+
+    def __post_init__(self) -> None:
+        check_settings(type(self), vars(self))
 
     def decide(self, raw: FloatImage) -> Rendition:
         """Return the decisions for a raw H x W x 3."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ from PIL import Image as PILImage
 from ispfit.color import BT2020_TO_SRGB, SRGB_LUMINANCE, XYZ_TO_BT2020, apply_white_balance, linear_to_srgb
 from ispfit.errors import InputError
 from ispfit.images import FloatImage
+from ispfit.settings import Range, check_settings
 from ispfit.synthetic.auto_mode import (
     CAMERA_LUMA,
     AutoMode,
@@ -35,10 +36,12 @@ from ispfit.synthetic.auto_mode import (
 )
 from ispfit.synthetic.lighting import illuminant
 
-__all__ = ["CAMERAS", "AutoMode", "Exposure", "VirtualCamera", "decode_jpeg", "white_balance"]
+__all__ = ["AutoMode", "Exposure", "VirtualCamera", "decode_jpeg", "white_balance"]
 
 _Array: TypeAlias = npt.NDArray[Any]
 _Row: TypeAlias = tuple[float, float, float]
+_Response: TypeAlias = Annotated[float, Range(1e-3, 1e3)]
+_Margin: TypeAlias = Annotated[int, Range(0, 1000)]
 
 _EXPECTED_KELVIN = 1e6 / np.linspace(90, 420, 60)  # colour temperatures of the lights that a camera expects
 _D65_XYZ = (0.95047, 1.0, 1.08883)  # IEC 61966-2-1, the white of sRGB
@@ -89,29 +92,40 @@ class VirtualCamera:
     Raises
     ------
     InputError
-        If the matrix does not keep grey, or `cfa` is not a Bayer cell.
+        If a parameter is of another type or range, the matrix does not keep grey, or `cfa` is not a Bayer cell.
     """
 
     model: str = "Virtual A"
     auto: bool = True
     auto_mode: AutoMode = field(default_factory=AutoMode)
     matrix: tuple[_Row, _Row, _Row] = ((1.62, -0.48, -0.14), (-0.20, 1.53, -0.33), (0.02, -0.52, 1.50))
-    daylight: _Row = (0.48, 1.0, 0.66)
-    toe: float = 1.2
-    shoulder: float = 0.6
-    saturation: float = 1.05
-    knee: float = 0.75
-    shot_noise: float = 2e-5
-    read_noise: float = 2e-4
+    daylight: tuple[_Response, _Response, _Response] = (0.48, 1.0, 0.66)
+    toe: Annotated[float, Range(0.1, 10)] = 1.2
+    shoulder: Annotated[float, Range(0.01, 100)] = 0.6
+    saturation: Annotated[float, Range(0, 10)] = 1.05
+    knee: Annotated[float, Range(0, 0.99)] = 0.75
+    shot_noise: Annotated[float, Range(0, 1)] = 2e-5
+    read_noise: Annotated[float, Range(0, 1)] = 2e-4
     cfa: str = "RGGB"
-    bits: int = 14
-    black_level: int = 512
-    crop: tuple[int, int, int, int] = (8, 12, 8, 12)
-    orientation: tuple[int, ...] = (1, 3, 6, 8)
-    jpeg_quality: int = 95
-    jpeg_subsampling: int = 0
+    bits: Annotated[int, Range(8, 16)] = 14
+    black_level: Annotated[int, Range(0, 65000)] = 512
+    crop: tuple[_Margin, _Margin, _Margin, _Margin] = (8, 12, 8, 12)
+    orientation: tuple[Annotated[int, Range(1, 8)], ...] = (1, 3, 6, 8)
+    jpeg_quality: Annotated[int, Range(1, 100)] = 95
+    jpeg_subsampling: Annotated[int, Range(0, 2)] = 0
 
     def __post_init__(self) -> None:
+        check_settings(type(self), vars(self))
+        if not (np.shape(self.matrix) == (3, 3) and len(self.daylight) == 3 and len(self.crop) == 4):
+            raise InputError(
+                f"matrix, daylight, crop: expected 3 rows of 3 numbers, 3 numbers and 4 numbers, got {self.matrix}, "
+                f"{self.daylight} and {self.crop}."
+            )
+        if not self.orientation or self.black_level >= 2**self.bits - 1:
+            raise InputError(
+                f"orientation, black_level: expected at least one orientation, and a black level below the largest "
+                f"code {2**self.bits - 1}, got {self.orientation} and {self.black_level}."
+            )
         if not np.allclose(np.sum(self.matrix, axis=1), 1):
             raise InputError(f"matrix: expected rows that sum to one, so that grey stays grey, got {self.matrix}.")
         if sorted(self.cfa) != ["B", "G", "G", "R"]:
@@ -201,31 +215,6 @@ class VirtualCamera:
         picture = PILImage.fromarray(np.rint(srgb * 255).astype(np.uint8))
         picture.save(file, "JPEG", quality=self.jpeg_quality, subsampling=self.jpeg_subsampling, **options)
         return file.getvalue()
-
-
-CAMERAS: dict[str, VirtualCamera] = {
-    camera.model: camera
-    for camera in (
-        VirtualCamera(),
-        VirtualCamera(
-            model="Virtual B",
-            auto_mode=AutoMode(brightness=0.55, lift=1.3, local=0.5, contrast=0.35, saturation=0.45),
-            matrix=((1.85, -0.75, -0.10), (-0.26, 1.62, -0.36), (0.05, -0.66, 1.61)),
-            daylight=(0.60, 1.0, 0.58),
-            toe=1.28,
-            shoulder=0.45,
-            saturation=1.12,
-            knee=0.7,
-            shot_noise=4e-5,
-            read_noise=3e-4,
-            cfa="GBRG",
-            black_level=256,
-            crop=(16, 4, 12, 20),
-            orientation=(1, 6, 8),
-            jpeg_subsampling=1,
-        ),
-    )
-}
 
 
 def white_balance(pixels: FloatImage, gains: _Row) -> FloatImage:

@@ -27,8 +27,9 @@ def make_camera_pairs(
     ----------
     n_samples : number of shots; shot i does not depend on how many there are.
     image_size : (height, width) in pixels, one number for a square.
-    camera : a `VirtualCamera`, or the name of one of `CAMERAS`. "auto" is the first of them, whose auto mode renders
-        each scene differently. "manual" is the same camera with the auto mode off: the raws are the same, and one fixed
+    camera : a `VirtualCamera`, the name of one of `ispfit.datasets.CAMERAS`, or the ``.toml`` file of one (see
+        `ispfit.datasets.read_camera`). "auto" is the first of `CAMERAS`, whose auto mode renders each scene
+        differently. "manual" is the same camera with the auto mode off: the raws are the same, and one fixed
         function maps every pixel.
     random_state : int, Generator, RandomState or None.
 

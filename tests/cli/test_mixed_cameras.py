@@ -18,7 +18,7 @@ from ispfit.datasets import load_pairs, make_camera_roll
 from ispfit.errors import InputWarning
 from ispfit.io import write_linear, write_srgb
 from ispfit.pairs.table import write_pairs_csv
-from ispfit.synthetic.camera import CAMERAS
+from ispfit.synthetic.camera_files import CAMERAS
 
 QUICK = ["--backbone", "mlp", "--max-steps", "3", "--windows-per-image", "2", "--window-size", "8", "--device", "cpu"]
 

@@ -22,7 +22,7 @@ from ispfit.datasets import load_pairs, make_camera_roll
 from ispfit.errors import FileError, InputError
 from ispfit.io import read_raw
 from ispfit.pairs import make_pairs, outputs
-from ispfit.synthetic.camera import CAMERAS
+from ispfit.synthetic.camera_files import CAMERAS
 
 SIZE = 96
 

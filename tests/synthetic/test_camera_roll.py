@@ -17,7 +17,8 @@ from ispfit.io.dng import CFA_PATTERNS, make_mosaic
 from ispfit.io.dng_tags import read_dng_tags
 from ispfit.io.exif import read_exif
 from ispfit.metrics import psnr
-from ispfit.synthetic.camera import CAMERAS, VirtualCamera
+from ispfit.synthetic.camera import VirtualCamera
+from ispfit.synthetic.camera_files import CAMERAS
 from ispfit.synthetic.demosaic import demosaic
 from ispfit.synthetic.lighting import illuminant
 

@@ -10,7 +10,7 @@ from sklearn.neighbors import KNeighborsRegressor
 
 from ispfit.errors import InputError
 from ispfit.images import Image, Shot
-from ispfit.synthetic.camera import CAMERAS
+from ispfit.synthetic.camera_files import CAMERAS
 from ispfit.synthetic.pairs import make_camera_pairs
 
 
@@ -106,9 +106,12 @@ def test_a_pixelwise_model_suffices_for_manual_mode_and_not_for_auto_mode():
         ({"image_size": (32, 32, 3)}, r"image_size: .* got \(32, 32, 3\)"),
         (
             {"camera": "automatic"},
-            'camera: expected "auto", "manual", "Virtual A", "Virtual B" or a VirtualCamera, got \'automatic\'',
+            'camera: expected "auto", .*"Virtual B", a VirtualCamera or the .toml file of one, got \'automatic\'',
         ),
-        ({"camera": None}, 'camera: expected "auto", "manual", "Virtual A", "Virtual B" or a VirtualCamera, got None'),
+        (
+            {"camera": None},
+            'camera: expected "auto", .*"Virtual B", a VirtualCamera or the .toml file of one, got None',
+        ),
         ({"random_state": "seed"}, "random_state: expected an integer"),
     ],
 )

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from ispfit.errors import InputError
-from ispfit.synthetic.camera import CAMERAS, AutoMode, VirtualCamera, decode_jpeg, white_balance
+from ispfit.synthetic.camera import AutoMode, VirtualCamera, decode_jpeg, white_balance
+from ispfit.synthetic.camera_files import CAMERAS
 from ispfit.synthetic.radiance import SETTINGS, illuminant, make_scene
 
 BACKLIT = next(setting for setting in SETTINGS if setting.name == "backlit")
