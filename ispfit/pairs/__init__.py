@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 _HOME = {
     "AlignedPair": "registration",
     "LensTransform": "registration",
+    "ListedShot": "pairs.listed",
     "Tolerances": "registration",
     "PairsReport": "pairs.make",
     "Registration": "registration",
     "align_pair": "registration",
     "camera_slug": "pairs.record",
     "is_pairs_folder": "pairs.worker",
+    "make_listed_pairs": "pairs.make",
     "make_pairs": "pairs.make",
     "match_files": "pairs.match",
     "read_pair": "pairs.read",
@@ -24,12 +26,14 @@ _HOME = {
 __all__ = [
     "AlignedPair",
     "LensTransform",
+    "ListedShot",
     "PairsReport",
     "Registration",
     "Tolerances",
     "align_pair",
     "camera_slug",
     "is_pairs_folder",
+    "make_listed_pairs",
     "make_pairs",
     "match_files",
     "read_pair",
@@ -38,7 +42,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from ispfit.pairs.make import PairsReport, make_pairs
+    from ispfit.pairs.listed import ListedShot
+    from ispfit.pairs.make import PairsReport, make_listed_pairs, make_pairs
     from ispfit.pairs.match import match_files
     from ispfit.pairs.read import read_pair
     from ispfit.registration import (

@@ -71,11 +71,15 @@ def appearance(srgb: FloatImage) -> list[int]:
     return [int(value) for value in np.rint(np.clip(detail, -4, 3.9) * 32).ravel()]
 
 
-def group_lookalikes(shots: Sequence[Signature]) -> list[int]:
+def group_lookalikes(shots: Sequence[Signature], scenes: Sequence[str] = ()) -> list[int]:
     """Return the group of each shot, numbered from 0 in the order of first shots.
 
     Two shots are in one group if their RAW files are equal, if they look alike, or if they look nearly alike and were
     taken by one camera within ten seconds. Grouping is transitive.
+
+    Parameters
+    ----------
+    scenes : what is known of the scene of each shot; those of one scene are in one group. "" is unknown.
     """
     if not shots:
         return []
@@ -96,6 +100,11 @@ def group_lookalikes(shots: Sequence[Signature]) -> list[int]:
             if equal[other] or alike[other] >= _SAME or _in_one_burst(shots[other], shots[index]):
                 first, second = sorted((root(other), root(index)))
                 parent[second] = first
+    first_of: dict[str, int] = {}
+    for index, scene in enumerate(scenes):
+        if scene:
+            first, second = sorted((root(first_of.setdefault(scene, index)), root(index)))
+            parent[second] = first
     number: dict[int, int] = {}
     return [number.setdefault(root(index), len(number)) for index in range(len(shots))]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -12,15 +13,16 @@ from ispfit.errors import FileError, InputError, InputWarning
 from ispfit.files import refuse_to_replace
 from ispfit.io import is_of_ispfit
 from ispfit.jobs import run_jobs
+from ispfit.pairs.listed import ListedShot
 from ispfit.pairs.match import match_files
 from ispfit.pairs.names import EarlierPair, done_already, earlier_pairs, name_shots
 from ispfit.pairs.outputs import MadePair, PairsReport, write_outputs
-from ispfit.pairs.read import PairSettings
+from ispfit.pairs.read import WHOLE, PairSettings
 from ispfit.pairs.worker import Job, ShotFilter, is_pairs_folder, make_pair, state_file
 from ispfit.registration import Tolerances
 from ispfit.resize import Size, check_size
 
-__all__ = ["PairsReport", "make_pairs"]
+__all__ = ["PairsReport", "make_listed_pairs", "make_pairs"]
 
 
 def make_pairs(
@@ -76,35 +78,108 @@ def make_pairs(
     InputError
         If a parameter is not as above.
     """
-    gains = None if white_balance is None else tuple(float(gain) for gain in white_balance)
-    tolerances = Tolerances(max_residual, min_overlap)
-    settings = PairSettings(None if size is None else check_size(size), register, tolerances, gains)
-    folder, shots = Path(output), ShotFilter(camera, style)
-    matched = match_files(paths)
+    settings = _settings(size, register, max_residual, min_overlap, white_balance)
+    folder, matched = Path(output), match_files(paths)
     earlier = earlier_pairs(folder, settings)
     names = name_shots(matched, earlier, settings)
     plan = [Job(name, files, folder, settings) for name, files in zip(names, matched, strict=True)]
-    others = [pair for name, pair in earlier.items() if name not in set(names)]
+    workers = _Workers(n_jobs, time_limit, ShotFilter(camera, style))
+    return _make(plan, earlier, workers, n_test=n_test, random_state=random_state)
+
+
+def make_listed_pairs(
+    shots: Sequence[ListedShot],
+    output: str | PathLike[str],
+    *,
+    size: Size | None = 512,
+    register: bool = True,
+    max_residual: float = Tolerances.max_residual,
+    min_overlap: float = Tolerances.min_overlap,
+    white_balance: Sequence[float] | None = None,
+    keep: tuple[float, float, float, float] = WHOLE,
+    camera: str | None = None,
+    n_test: int = 50,
+    random_state: int = 0,
+    n_jobs: int | None = None,
+    time_limit: float = 600,
+) -> PairsReport:
+    """Make registered pairs as `make_pairs` does, of shots whose names, files and splits are known.
+
+    Parameters
+    ----------
+    shots : the shots, whose names differ. Those of a scene are never divided between two splits, unless their splits
+        say so.
+    keep : part of the pair that is used, as shares of its sides: top, left, bottom, right, from the top left corner.
+    """
+    settings = _settings(size, register, max_residual, min_overlap, white_balance, keep)
+    folder = Path(output)
+    plan = [Job(shot.name, (shot.raw, shot.srgb), folder, settings) for shot in shots]
+    workers = _Workers(n_jobs, time_limit, ShotFilter(camera))
+    listed = {shot.name: shot for shot in shots}
+    return _make(plan, earlier_pairs(folder, settings), workers, listed, n_test=n_test, random_state=random_state)
+
+
+@dataclass(frozen=True)
+class _Workers:
+    """How the shots are worked on, and which of them; see `make_pairs`."""
+
+    n_jobs: int | None
+    time_limit: float
+    takes: ShotFilter
+
+
+def _settings(
+    size: Size | None,
+    register: bool,
+    max_residual: float,
+    min_overlap: float,
+    white_balance: Sequence[float] | None,
+    keep: tuple[float, float, float, float] = WHOLE,
+) -> PairSettings:
+    gains = None if white_balance is None else tuple(float(gain) for gain in white_balance)
+    tolerances = Tolerances(max_residual, min_overlap)
+    return PairSettings(None if size is None else check_size(size), register, tolerances, gains, keep)
+
+
+def _make(
+    plan: Sequence[Job],
+    earlier: Mapping[str, EarlierPair],
+    workers: _Workers,
+    listed: Mapping[str, ListedShot] | None = None,
+    *,
+    n_test: int,
+    random_state: int,
+) -> PairsReport:
+    """Make what of the plan is not done, and write the tables of all that is in the folder."""
+    folder, names, shots = plan[0].output, {job.name for job in plan}, workers.takes
+    others = [pair for name, pair in earlier.items() if name not in names]
     _check_settings(folder, others, plan[0])
     _check_replaced(folder, [job for job in plan if job.name not in earlier])
     _make_folders(folder)
     records = {job.name: done_already(job, earlier) for job in plan}
     todo = [job for job in plan if records[job.name] is None]
-    work = partial(make_pair, shots=shots)
-    results = run_jobs(work, todo, n_jobs=n_jobs, time_limit=time_limit, label="pairs", unit="shot", describe=_raw_of)
+    results = run_jobs(
+        partial(make_pair, shots=shots),
+        todo,
+        n_jobs=workers.n_jobs,
+        time_limit=workers.time_limit,
+        label="pairs",
+        unit="shot",
+        describe=_raw_of,
+    )
     failed = dict(zip(results.failed, results.failures, strict=True))
     done = [job for index, job in enumerate(todo) if index not in failed]
     records |= {job.name: record for job, record in zip(done, results.results, strict=True)}
     made = [MadePair(pair.job, pair.record) for pair in others]
     made += [
-        MadePair(job, record)
+        MadePair(job, record, (listed or {}).get(job.name))
         for job in plan
         if (record := records[job.name]) is not None and shots.takes(record.camera, record.style)
     ]
     if len(made) == len(others) and not failed:
         raise InputError(f"none of the {len(plan)} shots is of {shots}.")
     for note in dict.fromkeys(note for pair in made if not pair.record.reason for note in pair.record.notes):
-        warnings.warn(note, InputWarning, stacklevel=2)
+        warnings.warn(note, InputWarning, stacklevel=3)
     failures = [(todo[index], failure) for index, failure in failed.items()]
     n_kept = len(plan) - len(todo) + len(others)
     return write_outputs(folder, made, failures, n_kept, n_test=n_test, random_state=random_state)

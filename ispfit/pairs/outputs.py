@@ -10,6 +10,7 @@ from typing import Any
 
 from ispfit.errors import FileError
 from ispfit.pairs.contact_sheet import read_tiles, write_sheet
+from ispfit.pairs.listed import ListedShot
 from ispfit.pairs.lookalikes import SPLITS, group_lookalikes, split_shots
 from ispfit.pairs.record import PairRecord, camera_slug
 from ispfit.pairs.table import write_pairs_csv
@@ -51,10 +52,11 @@ class PairsReport:
 
 @dataclass(frozen=True)
 class MadePair:
-    """A shot that was made into a pair, or rejected."""
+    """A shot that was made into a pair, or rejected; `listed` is what its data set says of it."""
 
     job: Job
     record: PairRecord
+    listed: ListedShot | None = None
 
     @property
     def source(self) -> str:
@@ -63,8 +65,9 @@ class MadePair:
 
     def row(self, group: int) -> dict[str, Any]:
         """A row of ``pairs.csv``; the split is still to be chosen."""
-        first = {"name": self.job.name, **self.job.images, "scene": group, "split": ""}
-        return first | self.record.columns() | {"source": self.source}
+        listed = self.listed or ListedShot(self.job.name, *self.job.files)
+        first = {"name": self.job.name, **self.job.images, "scene": group, "split": listed.split}
+        return first | self.record.columns() | {"source": self.source} | dict(listed.columns)
 
     def rejection(self) -> dict[str, Any]:
         """A row of ``rejected.csv``."""
@@ -91,7 +94,8 @@ def write_outputs(
     n_test, random_state : of the splits, see `make_pairs`.
     """
     good, bad = [pair for pair in made if not pair.record.reason], [pair for pair in made if pair.record.reason]
-    groups = group_lookalikes([pair.record.signature for pair in good])
+    scenes = [pair.listed.scene if pair.listed else "" for pair in good]
+    groups = group_lookalikes([pair.record.signature for pair in good], scenes)
     rows = [pair.row(group) for pair, group in zip(good, groups, strict=True)]
     _choose_splits(rows, n_test, random_state)
     rejected = [pair.rejection() for pair in bad]
@@ -112,13 +116,13 @@ def write_outputs(
 
 
 def _choose_splits(rows: list[dict[str, Any]], n_test: int, random_state: int) -> None:
-    """Give each row its split, camera by camera; a group that two cameras share gets one split."""
-    split_of: dict[int, str] = {}
+    """Give each row without a split one, camera by camera; a group that two cameras share gets one split."""
+    split_of = {row["scene"]: row["split"] for row in reversed(rows) if row["split"]}
     for camera in _by_camera(rows).values():
         groups = [row["scene"] for row in camera]
         split_of |= split_shots(groups, split_of, n_test=n_test, random_state=random_state)
     for row in rows:
-        row["split"] = split_of[row["scene"]]
+        row["split"] = row["split"] or split_of[row["scene"]]
 
 
 def _by_camera(rows: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

@@ -25,6 +25,7 @@ from ispfit.registration import AlignedPair, Tolerances, align_pair
 from ispfit.resize import Size, check_size, reduce_image
 
 __all__ = [
+    "WHOLE",
     "PairSettings",
     "PreparedPair",
     "cached_pair",
@@ -40,6 +41,9 @@ _FULL_SIZE = 0.9  # share of a side of the RAW file that its embedded picture ha
 _REGISTERED_PX = 192  # side of a raw that can be registered reliably
 _TILE_SOURCE_PX = 512  # side of the images of a rejected pair on the contact sheet
 
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+"""The part of a picture that is all of it."""
+
 _Side: TypeAlias = Image | CachedImage
 
 
@@ -54,12 +58,14 @@ class PairSettings:
     register : False assumes that both files show the same field of view.
     tolerances : what a registration must satisfy, or the pair is rejected.
     white_balance : gains (r, g, b) instead of those in the RAW file.
+    keep : part of the pair that is used, as shares of its sides: top, left, bottom, right.
     """
 
     size: Size | None = 512
     register: bool = True
     tolerances: Tolerances = field(default_factory=Tolerances)
     white_balance: tuple[float, ...] | None = None
+    keep: tuple[float, float, float, float] = WHOLE
 
 
 @dataclass(frozen=True)
@@ -179,8 +185,9 @@ def _prepare(files: tuple[Path, Path], settings: PairSettings) -> PreparedPair:
         if not issubclass(warning.category, InputWarning):
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     shot = _shot(files[0].stem, record)
-    sides = (None, None) if pair.raw is None or pair.srgb is None else (_quantised(pair.raw), _quantised(pair.srgb))
-    images = [None if side is None else Image(side, shot) for side in sides]
+    images: list[Image | None] = [None, None]
+    if pair.raw is not None and pair.srgb is not None:
+        images = [Image(_quantised(_part(side, settings.keep)), shot) for side in (pair.raw, pair.srgb)]
     return PreparedPair(images[0], images[1], record, _tiles(raw, srgb, pair), record.notes)
 
 
@@ -215,9 +222,16 @@ def _warn_of_small_preview(files: tuple[Path, Path], raw: Image, srgb: Image, si
         warnings.warn(message, InputWarning, stacklevel=2)
 
 
-def _quantised(image: Image) -> npt.NDArray[np.float32]:
+def _part(image: Image, keep: tuple[float, float, float, float]) -> npt.NDArray[np.float32]:
+    """The part of an image that is used."""
+    top, bottom = (round(share * image.shape[0]) for share in keep[::2])
+    left, right = (round(share * image.shape[1]) for share in keep[1::2])
+    return np.asarray(image)[top : max(bottom, top + 1), left : max(right, left + 1)]
+
+
+def _quantised(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """The pixels in 16-bit steps, so that a pair is the same whether it comes from the cache or not."""
-    codes = np.rint(np.clip(np.asarray(image), 0, 1) * _CODE_OF_ONE)
+    codes = np.rint(np.clip(image, 0, 1) * _CODE_OF_ONE)
     return np.asarray(codes / _CODE_OF_ONE, np.float32)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from ispfit.errors import InputWarning
 from ispfit.images import Image, check_image
 from ispfit.registration.crop import Mask, shared_box
 from ispfit.registration.geometry import LensTransform, pixel_grid, resample
@@ -72,6 +74,8 @@ def align_pair(
     coarser one and nothing is interpolated. Otherwise the image with the finer grid is resampled onto the coarser
     grid. Of two equal grids the raw is resampled, because it is linear and has no sharpening or JPEG blocks.
 
+    If one image lies and the other stands, the raw is turned to whichever side fits, with an `InputWarning`.
+
     Parameters
     ----------
     raw, srgb : float32 H x W x 3 in [0, 1], upright; their sizes may differ.
@@ -118,6 +122,18 @@ def _reduced_pair(raw: Image, srgb: Image, target: Size | None) -> tuple[Image, 
 
 
 def _registered_pair(raw: Image, srgb: Image, target: Size | None, tolerances: Tolerances) -> AlignedPair:
+    """Register the pair; if one lies and the other stands, the raw is turned, for the srgb is how people see it."""
+    if (raw.shape[0] - raw.shape[1]) * (srgb.shape[0] - srgb.shape[1]) < 0:
+        for quarters in (1, 3):
+            turned = _pair_as_it_lies(Image(np.rot90(raw, quarters), raw.shot), srgb, target, tolerances)
+            if not turned.reason:
+                message = f"the raw was turned by {90 * quarters} degrees to the left: it lay otherwise than the srgb."
+                warnings.warn(message, InputWarning, stacklevel=4)
+                return turned
+    return _pair_as_it_lies(raw, srgb, target, tolerances)
+
+
+def _pair_as_it_lies(raw: Image, srgb: Image, target: Size | None, tolerances: Tolerances) -> AlignedPair:
     small_raw = _reduced_for(target, raw, linear=True)
     small_srgb = _reduced_for(target, srgb, linear=False)
     found = register(small_raw, small_srgb, max_residual=tolerances.max_residual)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ispfit.datasets import make_camera_pairs
+from ispfit.errors import InputWarning
 from ispfit.images import Image, Shot
 from ispfit.metrics import psnr
 from ispfit.pairs import Tolerances, align_pair
@@ -137,3 +138,19 @@ def test_limits_are_the_users(pair: Any) -> None:
     raw, srgb = pair
     aligned = align_pair(Image(raw[:, : 384 - 40]), srgb, tolerances=Tolerances(min_overlap=0.97))
     assert "of the srgb, less than 97%" in aligned.reason
+
+
+@pytest.mark.parametrize(("quarters", "degrees"), [(1, 270), (3, 90)])
+def test_a_raw_that_lies_while_the_srgb_stands_is_turned(pair: Any, quarters: int, degrees: int) -> None:
+    raw, srgb = pair
+    lying = Image(np.rot90(raw, quarters), raw.shot)
+    with pytest.warns(InputWarning, match=f"the raw was turned by {degrees} degrees to the left"):
+        aligned = align_pair(lying, srgb)
+    np.testing.assert_array_equal(aligned.raw, raw)
+    np.testing.assert_array_equal(aligned.srgb, srgb)
+    assert aligned.raw.shot.name == "a"
+
+
+def test_turning_does_not_make_a_pair_of_two_scenes(pair: Any) -> None:
+    [other], _ = make_camera_pairs(1, image_size=(384, 288), random_state=8)
+    assert align_pair(Image(other), pair[1]).reason != ""
