@@ -1,4 +1,4 @@
-"""Data that ispfit makes itself, and pairs that it reads: what `sklearn.datasets` is to scikit-learn."""
+"""Data that ispfit makes itself, reads, or fetches: what `sklearn.datasets` is to scikit-learn."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 _HOME = {
     "CAMERAS": "synthetic",
+    "RecipeDataset": "datasets.recipes",
     "VirtualCamera": "synthetic",
+    "fetch_dataset": "datasets.fetch",
+    "list_recipes": "datasets.recipes",
     "list_datasets": "datasets.named",
     "list_splits": "datasets.load",
     "load_dataset": "datasets.named",
@@ -19,8 +22,11 @@ _HOME = {
 
 __all__ = [
     "CAMERAS",
+    "RecipeDataset",
     "VirtualCamera",
+    "fetch_dataset",
     "list_datasets",
+    "list_recipes",
     "list_splits",
     "load_dataset",
     "load_pairs",
@@ -30,8 +36,10 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from ispfit.datasets.fetch import fetch_dataset
     from ispfit.datasets.load import list_splits, load_pairs
     from ispfit.datasets.named import list_datasets, load_dataset
+    from ispfit.datasets.recipes import RecipeDataset, list_recipes
     from ispfit.synthetic import CAMERAS, VirtualCamera, make_camera_pairs, make_camera_roll, read_camera
 
 

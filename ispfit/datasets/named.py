@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from ispfit.datasets.load import load_pairs
+from ispfit.datasets.recipes import shipped_datasets
 from ispfit.errors import PluginError
 from ispfit.plugins import hookimpl
 from ispfit.plugins.manager import get_dataset, list_datasets
@@ -22,8 +23,8 @@ def load_dataset(name: str, *args: Any, **options: Any) -> tuple[list[Any], list
     Parameters
     ----------
     name : "virtual-a" or "virtual-b" for a virtual camera in auto mode, "synthetic-manual" for the first of them with
-        its auto mode off (see `make_camera_pairs`), "folder" (see `load_pairs`), or a name that a plugin adds by the
-        hook ``ispfit_datasets``.
+        its auto mode off (see `make_camera_pairs`), "folder" (see `load_pairs`), a data set that was fetched, such as
+        "hdrplus" (see `fetch_dataset`), or a name that a plugin adds by the hook ``ispfit_datasets``.
     *args, **options : parameters of the dataset.
 
     Returns
@@ -51,7 +52,7 @@ def load_dataset(name: str, *args: Any, **options: Any) -> tuple[list[Any], list
 
 @hookimpl
 def ispfit_datasets() -> dict[str, DatasetLoader]:
-    """Register the synthetic cameras and folders of pairs."""
+    """Register the synthetic cameras, folders of pairs and the data sets that ispfit ships recipes of."""
     return {
         "synthetic-manual": partial(make_camera_pairs, camera="manual"),
         **{
@@ -59,4 +60,5 @@ def ispfit_datasets() -> dict[str, DatasetLoader]:
             for name, camera in CAMERAS.items()
         },
         "folder": load_pairs,
+        **shipped_datasets(),
     }

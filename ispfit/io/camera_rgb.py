@@ -17,7 +17,7 @@ from ispfit.io.dng_facts import Area, DngFacts, stretch_to_square
 from ispfit.io.dng_levels import apply_opcode_list, libraw_knows_levels, linear_light
 from ispfit.io.dng_lossy import LOSSY_JPEG, decode_lossy_tiles
 
-__all__ = ["camera_rgb", "has_rgb_pixels"]
+__all__ = ["camera_rgb", "has_rgb_pixels", "libraw_picture"]
 
 _MIN_XTRANS_SIDE_PX = 512  # LibRaw's own method for X-Trans fails on images smaller than its tile
 _CODE_OF_ONE = 65535
@@ -130,6 +130,19 @@ def _demosaic_by_libraw(raw: Any, half_size: bool, gains: Sequence[float], norma
     return np.asarray(codes, np.float32) * np.float32(multipliers.max() / 65535)
 
 
+def libraw_picture(raw: Any, facts: DngFacts | None, **options: Any) -> npt.NDArray[np.uint8]:
+    """Return LibRaw's own rendering of the camera's crop box, H x W x 3 with 8 bits, not turned.
+
+    Parameters
+    ----------
+    **options : of `rawpy.RawPy.postprocess`.
+    """
+    visible = _visible_area(raw.sizes)
+    box = _crop_box(raw.sizes, visible) if facts is None else facts.crop
+    picture: npt.NDArray[np.uint8] = _cut(raw.postprocess(user_flip=0, output_bps=8, **options), visible, box, 1)
+    return picture
+
+
 def _visible_area(sizes: Any) -> Area:
     top, left = sizes.top_margin, sizes.left_margin
     return top, left, top + sizes.height, left + sizes.width
@@ -143,7 +156,7 @@ def _crop_box(sizes: Any, visible: Area) -> Area:
     return (top, left, bottom, right) if inside and bottom > top and right > left else visible
 
 
-def _cut(image: FloatImage, covers: Area, box: Area, cell: int) -> FloatImage:
+def _cut(image: Any, covers: Area, box: Area, cell: int) -> Any:
     """Cut a box of stored pixels out of an image; a row or column that the image lacks at its start is repeated.
 
     Parameters
