@@ -19,6 +19,7 @@ _COMMANDS = {
     "backbones": "backbones",
     "cache": "cache",
     "compare": "compare",
+    "dataset": "dataset",
     "deblur": "deblur",
     "demo": "demo",
     "derender": "render",

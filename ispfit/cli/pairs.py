@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ispfit.pairs import PairsReport
     from ispfit.resize import Size
 
-__all__ = ["pairs"]
+__all__ = ["pairs", "print_summary"]
 
 
 @click.command()
@@ -103,7 +103,7 @@ def pairs(
             }
         )
     else:
-        _print_summary(report)
+        print_summary(report)
     rejected = [left_out(row["name"], row["reason"]) for row in report.rejected]
     code = report_left_out(LeftOut(report.failures, rejected), len(report.pairs))
     return code if report.pairs else FAILED
@@ -124,7 +124,8 @@ def _list_matches(folders: tuple[Path, ...], as_json: bool) -> int:
     return DONE
 
 
-def _print_summary(report: PairsReport) -> None:
+def print_summary(report: PairsReport) -> None:
+    """Print how many pairs of each camera were made, and where."""
     sizes = report.split_sizes()
     if sizes:
         rows = [[name, *map(str, each.values()), str(report.tables[name])] for name, each in sizes.items()]
