@@ -6,6 +6,9 @@ IMAGES are picture files or folders of them; by default a virtual camera makes t
 motions, half are camera shakes, of 13 to 31 pixels. Blurred images have noise of 0.3 % and 8 bits; their borders are
 true ones. Prints a table and writes it to OUTPUT/deblur.md; OUTPUT/deblur.png shows true and found kernels, and
 OUTPUT/deblur.csv has the figures of each pair.
+
+With --levin FOLDER the pairs are the 32 of Levin et al. (CVPR 2009), which `ispfit dataset fetch levin -o FOLDER`
+fetches.
 """
 
 from __future__ import annotations
@@ -82,6 +85,28 @@ def make_pairs(images: Sequence[Path], n_pairs: int, size: int) -> list[Pair]:
     return [make_pair(middle(read_srgb(path), side), i) for i, path in enumerate(chosen)]
 
 
+def levin_pairs(folder: Path) -> list[Pair]:
+    """Return Levin's pairs: 4 images, each blurred by 8 kernels, grey pictures as they are in the fetched folder."""
+    files = folder / "files" if (folder / "files").is_dir() else folder
+    pairs = []
+    for image in range(1, 5):
+        sharp = read_srgb(files / f"gt/im{image}.png")
+        for number in range(1, 9):
+            blurred = read_srgb(files / f"im{image}_kernel{number}_img.png")
+            kernel = np.asarray(read_srgb(files / f"gt/kernel{number}.png"))[..., 0]
+            kernel = as_convolution(sharp, blurred, kernel / kernel.sum())
+            pairs.append(Pair(np.asarray(sharp), np.asarray(blurred), kernel, max(kernel.shape) // 2 * 2 + 1))
+    return pairs
+
+
+def as_convolution(sharp: _Array, blurred: _Array, kernel: _Array) -> _Array:
+    """Return the kernel or the kernel turned by half, whichever makes the blurred image: conventions differ."""
+    inside = (slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN))
+    both = (kernel, kernel[::-1, ::-1].copy())
+    errors = [np.abs(blur(sharp, each)[inside] - blurred[inside]).mean() for each in both]
+    return both[int(np.argmin(errors))]
+
+
 def middle(image: _Array, side: int) -> _Array:
     top, left = (max(0, (length - side) // 2) for length in image.shape[:2])
     return image[top : top + side, left : left + side]
@@ -123,8 +148,8 @@ def sheet(kernels: list[list[_Array]]) -> PILImage.Image:
 
     def tile(kernel: _Array) -> _Array:
         frame = np.zeros((max(SIZES) + 2,) * 2)
-        start = (len(frame) - len(kernel)) // 2
-        frame[start : start + len(kernel), start : start + len(kernel)] = kernel / kernel.max()
+        top, left = ((len(frame) - side) // 2 for side in kernel.shape)
+        frame[top : top + kernel.shape[0], left : left + kernel.shape[1]] = kernel / kernel.max()
         return np.kron(frame, np.ones((ENLARGED, ENLARGED)))
 
     return PILImage.fromarray(
@@ -139,12 +164,15 @@ def sheet(kernels: list[list[_Array]]) -> PILImage.Image:
 )
 @click.option("--pairs", "n_pairs", type=click.IntRange(1), default=32, show_default=True, help="Blur so many images.")
 @click.option("--size", type=click.IntRange(96), default=256, show_default=True, help="Side of the images in pixels.")
+@click.option("--levin", type=click.Path(exists=True, path_type=Path), help="Measure Levin's pairs, of this folder.")
 @click.option("--prior", "priors", multiple=True, default=PRIORS, show_default=True, help="Measure these priors.")
-def deblur(images: Sequence[Path], output: Path, n_pairs: int, size: int, priors: Sequence[str]) -> None:
+def deblur(
+    images: Sequence[Path], output: Path, n_pairs: int, size: int, levin: Path | None, priors: Sequence[str]
+) -> None:
     output.mkdir(parents=True, exist_ok=True)
     found: dict[str, list[dict[str, float]]] = {prior: [] for prior in priors}
     kernels = []
-    for pair in make_pairs(images, n_pairs, size):
+    for pair in levin_pairs(levin) if levin else make_pairs(images, n_pairs, size):
         results = {prior: measure(pair, prior) for prior in priors}
         for prior, (figures, _) in results.items():
             found[prior].append(figures)

@@ -1,15 +1,19 @@
 """Table 1 of Nam & Kim (ICCV 2017), measured on other cameras, beside the published numbers.
 
-    python benchmarks/accuracy/table1.py -o OUTPUT [CAMERA ...] [options of `ispfit compare`]
+    python benchmarks/accuracy/table1.py -o OUTPUT [CAMERA ...] [--dataset NAME] [options of `ispfit compare`]
 
 Runs `ispfit compare CAMERA ... -o OUTPUT`, by default on two virtual cameras in auto mode and one in manual mode. The
 network as published is compared too, and the published numbers stand below ours. The cameras are not those of the
 paper: compare the order of the methods, not their numbers. The paper's HCN is our hypercolumn, its "ours" is our
 histpyramid.
+
+--dataset NAME adds a set that `ispfit dataset fetch` has fetched, or the folder of one. Published numbers stand beside
+it only if the protocol is the same; else a sentence says why they do not.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -19,6 +23,7 @@ from ispfit.cli import run
 from ispfit.cli.compare import chosen_backbones, compare_cameras
 from ispfit.cli.compare_options import backbone_options, comparison_options, reference_option
 from ispfit.cli.options import json_option
+from ispfit.datasets.recipes import dataset_folder, get_recipe
 
 CAMERAS = ("virtual-a", "virtual-b", "synthetic-manual")
 PAPER = {
@@ -73,18 +78,43 @@ PAPER = {
 }
 """Mean, median, min and max of the PSNR in dB."""
 
+NOT_THE_SAME = {
+    "s7-isp": "the paper measured a camera of this model, on photographs of its own.",
+    "fivek-libraw": "published inverse numbers (InvISP and after) are of raws before white balance and of whole images; "
+    "here the raw is white-balanced and the pairs are reduced.",
+    "zrr-test": "published numbers (PyNET and after) are of models trained on 46,839 other patches, on pairs that were "
+    "not registered again.",
+}
+"""Why published numbers of a set are not comparable, by its name."""
+
 
 @click.command(help=__doc__)
 @click.argument("cameras", nargs=-1)
+@click.option("--dataset", "datasets", multiple=True, metavar="NAME", help="Measure on this fetched data set.")
 @backbone_options()
 @reference_option
 @comparison_options(max_steps=1000, learning_rate=2e-3)
 @json_option("Print the results of all runs as JSON.")
-def table1(cameras: tuple[str, ...], backbones: str, settings: tuple[str, ...], **options: Any) -> int:
+def table1(
+    cameras: tuple[str, ...], datasets: tuple[str, ...], backbones: str, settings: tuple[str, ...], **options: Any
+) -> int:
     families, rates = chosen_backbones(backbones, settings)
     channels = families.get("histpyramid", HistPyramid()).get_params()["channels"]
     families["histpyramid as published"] = HistPyramid.paper(channels=channels)
-    return compare_cameras(cameras or CAMERAS, families, rates, published=PAPER, **options)
+    folders = [fetched_folder(name) for name in datasets]
+    code = compare_cameras((*cameras, *folders) or CAMERAS, families, rates, published=PAPER, **options)
+    for name in datasets:
+        reason = NOT_THE_SAME.get(Path(name).name, "no published method reports PSNR on it by a protocol known to us.")
+        click.echo(f"{name}: no published numbers beside it: {reason}", err=True)
+    return code
+
+
+def fetched_folder(name: str) -> str:
+    """Return the folder of a fetched set, by its name or its folder, or raise a `click.UsageError`."""
+    folder = Path(name) if Path(name).is_dir() else dataset_folder(get_recipe(name).name)
+    if not (folder / "pairs.csv").exists():
+        raise click.UsageError(f"{name}: has not been fetched yet; run `ispfit dataset fetch {name}`.")
+    return str(folder)
 
 
 if __name__ == "__main__":

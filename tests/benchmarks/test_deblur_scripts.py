@@ -56,6 +56,29 @@ def test_the_benchmark_of_kernels_writes_its_results(script: Any, tmp_path: Path
         assert picture.size == (33 * 4, 2 * 33 * 4)
 
 
+def test_levins_pairs_are_read_in_either_convention(script: Any, tmp_path: Path) -> None:
+    deblur = script("accuracy", "deblur")
+    kernel = np.zeros((5, 5))
+    kernel[2, 1:], kernel[1, 1] = 1, 2
+    (tmp_path / "files/gt").mkdir(parents=True)
+
+    def save(name: str, plane: Any) -> None:
+        PILImage.fromarray(np.rint(np.clip(plane, 0, 1) * 255).astype(np.uint8)).save(tmp_path / "files" / name)
+
+    for image in range(1, 5):
+        sharp = np.random.default_rng(image).random((80, 80, 1))
+        save(f"gt/im{image}.png", sharp[..., 0])
+        for number in range(1, 9):
+            turned = kernel[::-1, ::-1] if number % 2 else kernel
+            save(f"gt/kernel{number}.png", turned / 2)
+            save(f"im{image}_kernel{number}_img.png", deblur.blur(sharp, kernel / kernel.sum())[..., 0])
+    pairs = deblur.levin_pairs(tmp_path)
+    assert len(pairs) == 32
+    for pair in pairs:
+        np.testing.assert_allclose(pair.kernel, kernel / kernel.sum(), atol=0.01)
+    assert pairs[0].size == 5
+
+
 def test_the_benchmark_of_spaces_compares_them_by_pair(
     script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 from dataset_fakes import FAKES, pairs
 from dataset_server import Server
 
+from ispfit.cli.dataset import needs_text
 from ispfit.datasets import list_recipes, load_dataset, load_pairs
 from ispfit.datasets.fetch import fetch_dataset, plan_fetch, run_fetch
 from ispfit.datasets.recipe import Recipe, read_recipe
@@ -236,3 +237,17 @@ def test_one_folder_does_not_mix_settings(local: Local, server: Server, tmp_path
     recipe = local("hdrplus")
     with pytest.raises(FileError, match="other settings"):
         run_fetch(plan_fetch(recipe, folder, only=1), size=16, register=False, n_jobs=1)
+
+
+def test_the_page_of_all_sets_says_what_the_recipes_say() -> None:
+    page = (data_folder().parent / "docs/datasets.md").read_text(encoding="utf-8")
+    rows = {line.split("|")[1]: line for line in page.splitlines() if line.startswith("| [")}
+    assert len(rows) == len(NAMES)
+    for name in NAMES:
+        recipe, row = (
+            read_recipe(data_folder() / name / "recipe.toml"),
+            rows[f" [{name}](../datasets/{name}/README.md) "],
+        )
+        for shots in (recipe.shots, recipe.first_run.shots):
+            assert f"| {shots}: {needs_text(recipe, shots).removesuffix(' at 10 MB/s')} |" in row
+        assert f"| {recipe.good_for} |" in row
