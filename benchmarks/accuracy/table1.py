@@ -80,7 +80,7 @@ PAPER = {
 
 NOT_THE_SAME = {
     "s7-isp": "the paper measured a camera of this model, on photographs of its own.",
-    "fivek-libraw": "published inverse numbers (InvISP and after) are of raws before white balance and of whole images; "
+    "fivek-libraw": "published inverse numbers (InvISP and after) are of raws before white balance, whole images; "
     "here the raw is white-balanced and the pairs are reduced.",
     "zrr-test": "published numbers (PyNET and after) are of models trained on 46,839 other patches, on pairs that were "
     "not registered again.",
