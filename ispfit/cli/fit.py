@@ -75,6 +75,11 @@ _FEW_SHOTS = 500
     "--per-camera", is_flag=True, help="Fit a model to each camera and picture style; its name is added to OUTPUT."
 )
 @click.option("--mixed", is_flag=True, help="Fit one model to shots of several cameras or picture styles.")
+@click.option(
+    "--tensorboard",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write losses, PSNR and pictures for TensorBoard to this folder.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace the model file if it exists.")
 @click.option("--restart", is_flag=True, help="Delete the checkpoint of a stopped run and start from the first step.")
 @json_option("Print the training record as JSON.")
@@ -92,6 +97,7 @@ def fit(
     seed: int,
     per_camera: bool,
     mixed: bool,
+    tensorboard: Path | None,
     overwrite: bool,
     restart: bool,
     as_json: bool,
@@ -109,6 +115,7 @@ def fit(
     from sklearn.base import clone
 
     from ispfit import ISPModel, get_backbone
+    from ispfit.callbacks import TensorBoard
     from ispfit.estimator.schedule import check_budget
     from ispfit.training import joined_ranks
 
@@ -136,6 +143,8 @@ def fit(
         fitted = {}
         for path, part in _outputs(output, groups if per_camera and len(groups) > 1 else {"": data}, overwrite).items():
             model = ISPModel(clone(family), random_state=seed, verbose=verbose, **parameters)
+            if tensorboard and processes.is_main:
+                model.set_callbacks(TensorBoard(tensorboard, part.validation or (part.X, part.Y)))
             _fit_to(model, part, path, restart, processes)
             fitted[path] = (model, part)
         if not processes.is_main:

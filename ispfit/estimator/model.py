@@ -18,6 +18,7 @@ from ispfit.errors import PluginError, UnknownBackboneError
 from ispfit.estimator.callbacks import DirectionTask, Task, with_callbacks
 from ispfit.estimator.fitted import FittedNetworks
 from ispfit.estimator.inputs import check_pairs, check_validation, in_direction, warn_of_mixed_cameras
+from ispfit.estimator.notebook import fitted_html
 from ispfit.estimator.parameters import (
     check_checkpoint,
     check_same_backbone,
@@ -292,6 +293,11 @@ class ISPModel(CallbackSupportMixin, FittedNetworks, BaseEstimator):
             self.backbone = get_backbone(self.backbone)()
         super().set_params(**parameters)
         return self
+
+    def _html_repr(self) -> str:
+        """Return what a notebook shows: scikit-learn's diagram, and what the model is fitted on."""
+        diagram: str = super()._html_repr()
+        return diagram + fitted_html(self) if self.__sklearn_is_fitted__() else diagram
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "networks_")
