@@ -44,7 +44,7 @@ bench-gpu: $(READY)
 # The documentation as a site: build/docs/index.html.
 docs: $(READY)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
-	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
 
 format: $(READY)
 	$(BIN)/ruff check --fix

@@ -1,6 +1,13 @@
 """Build the documentation: ``make docs``."""
 
+import re
+from pathlib import Path
+
+from sphinx_gallery.sorting import ExplicitOrder
+
 import ispfit
+
+HOME = "https://github.com/ispfit/ispfit"
 
 project, author, release = "ispfit", "the ispfit authors", ispfit.__version__
 copyright = f"2026, {author}"  # noqa: A001 - Sphinx's name
@@ -12,7 +19,9 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
 ]
+exclude_patterns = ["examples"]  # sphinx-gallery makes pages of it in docs/gallery
 default_role = "code"
 
 myst_heading_anchors = 3
@@ -24,6 +33,26 @@ autodoc_typehints = "none"  # the parameters' own lines give types
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 
+_EXAMPLES = [
+    "fit_a_camera",
+    "search",
+    "error_by_brightness",
+    "scene_exchange",
+    "derender_a_jpeg",
+    "deblur",
+    "your_own_backbone",
+]
+sphinx_gallery_conf = {
+    "examples_dirs": "examples",
+    "gallery_dirs": "gallery",
+    "within_subsection_order": ExplicitOrder([f"plot_{name}.py" for name in _EXAMPLES]),
+    "abort_on_example_error": True,
+    "image_srcset": ["2x"],
+    "download_all_examples": False,
+    "show_signature": False,
+    "show_memory": False,
+}
+
 copybutton_prompt_text = r"\$ |>>> |\.\.\. "
 copybutton_prompt_is_regexp = True
 
@@ -31,8 +60,27 @@ html_theme = "pydata_sphinx_theme"
 html_title = f"ispfit {release}"
 html_theme_options = {
     "header_links_before_dropdown": 4,
-    "github_url": "https://github.com/ispfit/ispfit",
+    "github_url": HOME,
     "show_toc_level": 2,
     "navigation_with_keys": False,
 }
 html_copy_source = False
+
+
+def link_to_the_repository(app, name, source):
+    """Links to files outside of docs/, which work as they are in the repository, lead to its site."""
+    docs = Path(app.srcdir)
+    page = docs / name
+
+    def moved(link):
+        path = (page.parent / link[1]).resolve()
+        if path.is_relative_to(docs):
+            return link[0]
+        kind = "tree" if path.is_dir() else "blob"
+        return f"]({HOME}/{kind}/main/{path.relative_to(docs.parent)})"
+
+    source[0] = re.sub(r"\]\((\.\./[^)#]*)\)", moved, source[0])
+
+
+def setup(app):
+    app.connect("source-read", link_to_the_repository)

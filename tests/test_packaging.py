@@ -40,7 +40,7 @@ def metadata(sdist: Path) -> Message:
 @pytest.mark.parametrize("folder", ["ispfit", "datasets", "tests", "docs", "benchmarks", "plugins"])
 def test_the_sdist_ships_what_its_tests_read(sdist: Path, folder: str) -> None:
     patterns = ("*.py", "*.md", "*.toml", "*.svg", "*.csv", "*.jpg", "*.png", "*.safetensors", "*.npz")
-    hidden = {".venv", "build", "dist", "__pycache__"}
+    hidden = {".venv", "build", "dist", "__pycache__", "gallery"}
     expected = {
         path.relative_to(ROOT)
         for pattern in patterns
