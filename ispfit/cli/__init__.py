@@ -24,6 +24,7 @@ _COMMANDS = {
     "demo": "demo",
     "derender": "render",
     "exchange": "exchange",
+    "export": "export",
     "fit": "fit",
     "info": "info",
     "lut": "lut",

@@ -6,6 +6,7 @@ from math import gcd
 
 import torch
 from torch import Tensor
+from torch.compiler import is_exporting
 from torch.nn.functional import grid_sample
 
 __all__ = ["lattice", "look_up", "prefilter"]
@@ -36,7 +37,8 @@ def look_up(table: Tensor, colors: Tensor) -> Tensor:
     """
     count, (height, width) = len(colors), colors.shape[2:]
     size, n_rows = table.shape[-1], table.shape[-1] ** 2
-    n_parts = gcd(height * width, torch.get_num_threads()) if count == 1 else 1  # torch has one thread per image here
+    # torch has one thread per image here; an exported graph, whose size is free, has no parts
+    n_parts = gcd(height * width, torch.get_num_threads()) if count == 1 and not is_exporting() else 1
     red, green, blue = (colors.clamp(0, 1) * (size - 1)).unbind(1)
     slab = blue.floor()
     green = green.clamp(max=size - 1 - n_rows * torch.finfo(table.dtype).eps)  # rounding must not reach the next slab

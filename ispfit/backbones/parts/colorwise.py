@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.compiler import is_exporting
 
 from ispfit.backbone import Network, Scene, Window
 from ispfit.backbones.parts.color_table import lattice, look_up, prefilter
@@ -24,7 +25,7 @@ class ColorwiseNetwork(Network):
 
     Images of at least 512 x 512 pixels are looked up in a table of the map, smaller ones are mapped exactly. The table
     is computed at its first use, and again if the weights have changed. It covers [0, 1]: colours outside are mapped
-    exactly in images of any size.
+    exactly in images of any size. A graph that is exported always looks up, and clips colours to [0, 1].
 
     The axes of the table are two differences of encoded colours and their mean. Most colours of pictures are close to
     grey, and so are most of the nodes: a table over red, green and blue would err two to four times as much.
@@ -47,6 +48,8 @@ class ColorwiseNetwork(Network):
 
     def render(self, pixels: Tensor, scene: Scene, window: Window) -> Tensor:
         """Map each pixel on its own."""
+        if is_exporting():  # an exported graph has no branches
+            return look_up(self.table(), _coordinates(pixels.clamp(0, 1), self.gamma))
         large = (window.image_height * window.image_width >= _MIN_TABLE_PX).tolist()
         with torch.autocast(pixels.device.type, enabled=False):
             rows = torch.split(pixels.float(), 1)
@@ -56,6 +59,8 @@ class ColorwiseNetwork(Network):
     def table(self) -> Tensor:
         """Return the table of the map, float32 (1, 3, size, size, size); see `look_up`."""
         weights = [*self.parameters(), *self.buffers()]
+        if is_exporting() and self._table is not None:
+            return self._table
         if self._table is None or not _equal(weights, self._weights_of_table):
             with torch.inference_mode(False), torch.no_grad():  # else autograd would refuse the table later on
                 nodes = _decoded(lattice(TABLE_NODES, weights[0].device), self.gamma)

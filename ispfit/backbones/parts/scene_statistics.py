@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.compiler import is_exporting
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, pad
 
 __all__ = [
@@ -47,8 +48,8 @@ def thumbnail(image: Tensor) -> Tensor:
 def clipped_shares(image: Tensor) -> Tensor:
     """Return the shares (N, 2) of the pixels of which one channel, and all channels, are saturated."""
     counts = torch.zeros(len(image), 2, device=image.device)
-    rows = max(1, _STRIP_PX // image.shape[3])
-    for strip in torch.split(image, rows, dim=2):
+    strips = [image] if is_exporting() else torch.split(image, max(1, _STRIP_PX // image.shape[3]), dim=2)
+    for strip in strips:
         for column, channel in enumerate((strip.amax(1), strip.amin(1))):
             counts[:, column] += (channel > _CLIPPED).sum((1, 2))
     return counts / (image.shape[2] * image.shape[3])

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from torch.compiler import is_exporting
 from torch.nn.functional import grid_sample, interpolate
 
 from ispfit.backbone import Scene, ScenePart, Window
@@ -138,7 +139,9 @@ class Direction(nn.Module):
         """Return the table (6, size, size, size) of a scene: colours, and their slope by brightness."""
         changed, slope = self.finished(lattice(_SCENE_NODES, parameters.device), parameters)
         table = torch.cat([changed, slope], 1).T.reshape(6, *3 * [_SCENE_NODES])
-        return table + self._residual_table(parameters, statistics) if self.residual.weight else table
+        if is_exporting() or self.residual.weight:  # an exported graph has no branches; a weight of 0 adds nothing
+            table = table + self._residual_table(parameters, statistics)
+        return table
 
     def _residual_table(self, parameters: Tensor, statistics: Tensor) -> Tensor:
         """Return what the residual adds to the table of a scene."""

@@ -59,4 +59,7 @@ class LUT3DNetwork(ispfit.Network):
     def render(self, pixels: Tensor, scene: ispfit.Scene, window: ispfit.Window) -> Tensor:
         """Look up each pixel in the table."""
         values = look_up(scene["table"], pixels.clamp(min=_LEAST_INPUT) ** self.input_power)
-        return values.clamp(min=_LEAST_OUTPUT) ** self.output_power if self.output_power > 1 else values
+        if not torch.compiler.is_exporting():
+            return values.clamp(min=_LEAST_OUTPUT) ** self.output_power if self.output_power > 1 else values
+        raised = values.clamp(min=_LEAST_OUTPUT) ** self.output_power
+        return torch.where(self.output_power > 1, raised, values)  # an exported graph has no branches

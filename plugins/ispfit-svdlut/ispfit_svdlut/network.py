@@ -83,7 +83,10 @@ class SVDLUTNetwork(ispfit.Network):
             shift = shift + look_up_rows(scene["rows"].float(), y, colors)
             shift = shift + look_up_rows(scene["columns"].float(), x, colors)
             values = look_up(scene["tables"].float(), colors + shift)
-            return values.clamp(min=_LEAST_OUTPUT) ** self.output_power if self.output_power > 1 else values
+            if not torch.compiler.is_exporting():
+                return values.clamp(min=_LEAST_OUTPUT) ** self.output_power if self.output_power > 1 else values
+            raised = values.clamp(min=_LEAST_OUTPUT) ** self.output_power
+            return torch.where(self.output_power > 1, raised, values)  # an exported graph has no branches
 
 
 class FactorPredictor(nn.Module):
