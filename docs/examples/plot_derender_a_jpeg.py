@@ -43,13 +43,13 @@ import matplotlib.pyplot as plt
 
 from ispfit.color import linear_to_srgb
 
-figure, axes = plt.subplots(1, 4, figsize=(12, 2.4), layout="constrained")
+figure, axes = plt.subplots(1, 4, figsize=(12, 2), layout="constrained")
 shown = {"JPEG": ispfit.read_srgb(jpeg), "derendered": linear_to_srgb(linear), "RAW file": linear_to_srgb(truth)}
 for axis, (title, picture) in zip(axes, shown.items(), strict=False):
     axis.imshow(picture)
-    axis.set_title(title)
+    axis.set_title(title, fontsize=10)
 artist = axes[3].imshow(doubt.mean(2), cmap="inferno")
-axes[3].set_title("how sure: standard deviation")
+axes[3].set_title("standard deviation of each value", fontsize=10)
 figure.colorbar(artist, ax=axes[3])
 for axis in axes:
     axis.set_axis_off()

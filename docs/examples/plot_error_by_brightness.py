@@ -20,8 +20,8 @@ X_test, Y_test = X[26:], Y[26:]
 # %%
 # From raw to sRGB
 # ----------------
-# The solid line is the root mean square error, the dashed one the mean error: above zero, the
-# rendering is too bright. Clipped and dark pixels stand apart, since nothing can be known of them.
+# The solid line is the root mean square error, the dashed one the mean error: above zero, the rendering is
+# too bright. Clipped and dark pixels stand apart.
 display = ErrorDisplay.from_estimator(model, X_test, Y_test, by=["brightness", "saturation"])
 
 # %%

@@ -14,7 +14,7 @@ From pairs of raw and sRGB to a model that renders as the camera does, and back.
 from ispfit import ISPModel
 from ispfit.datasets import make_camera_pairs
 
-X, Y = make_camera_pairs(48, image_size=96, random_state=0)
+X, Y = make_camera_pairs(48, image_size=(96, 128), random_state=0)
 X_train, X_test, Y_train, Y_test = X[:36], X[36:], Y[:36], Y[36:]
 print(X[0].shape, X[0].dtype, X[0].shot.camera, X[0].shot.iso)
 

@@ -15,7 +15,7 @@ from ispfit.analysis import scene_parts, sweep_statistic
 from ispfit.datasets import CAMERAS, make_camera_pairs
 from ispfit.displays import SceneExchangeDisplay, ToneCurveDisplay
 
-X, Y = make_camera_pairs(48, image_size=96, random_state=0)
+X, Y = make_camera_pairs(48, image_size=(96, 128), random_state=0)
 model = ISPModel("photofinish").set_params(backbone__residual=False).fit(X[:40], Y[:40])
 test = sorted(X[40:], key=lambda raw: raw.mean())
 dark, bright = test[0], test[-1]
