@@ -50,3 +50,5 @@ display = RenderingDisplay.from_estimator(model, X_test[:2], Y_test[:2])
 [srgb] = model.transform(X_test[:1])
 [linear] = model.inverse_transform(Y_test[:1])
 print(srgb.shape, f"mean {srgb.mean():.3f};", linear.shape, f"mean {linear.mean():.3f}")
+
+# sphinx_gallery_thumbnail_number = 2

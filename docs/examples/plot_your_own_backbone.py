@@ -75,3 +75,5 @@ display = ToneCurveDisplay.from_estimator(models["exposure"], X[22:])
 
 # %%
 # Let others use it: an entry point makes it a plugin, see :doc:`/write-a-backbone`.
+
+# sphinx_gallery_thumbnail_number = 2
