@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 LOWEST := .venv-lowest
 
-.PHONY: demo test test-slow test-lowest bench bench-gpu check docs format clean
+.PHONY: demo test test-slow test-lowest bench bench-gpu check docs docs-links format clean
 
 demo: $(READY)
 	$(BIN)/ispfit demo -o demo
@@ -45,6 +45,11 @@ bench-gpu: $(READY)
 docs: $(READY)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
 	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+
+# Links to other sites answer; needs a network.
+docs-links: $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
+	$(BIN)/python -m sphinx -q -b linkcheck -D plot_gallery=0 docs build/links
 
 format: $(READY)
 	$(BIN)/ruff check --fix

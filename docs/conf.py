@@ -56,6 +56,11 @@ sphinx_gallery_conf = {
 copybutton_prompt_text = r"\$ |>>> |\.\.\. "
 copybutton_prompt_is_regexp = True
 
+# `make docs-links`. A site that is on this machine is not on the reader's.
+linkcheck_ignore = [r"https?://(localhost|127\.0\.0\.1)[:/]"]
+linkcheck_anchors_ignore_for_url = [r"https://github\.com/"]  # scripts make them
+linkcheck_timeout, linkcheck_retries = 20, 2
+
 html_theme = "pydata_sphinx_theme"
 html_title = f"ispfit {release}"
 html_theme_options = {
@@ -74,8 +79,8 @@ def link_to_the_repository(app, name, source):
 
     def moved(link):
         path = (page.parent / link[1]).resolve()
-        if path.is_relative_to(docs):
-            return link[0]
+        if path.is_relative_to(docs) or not path.exists():
+            return link[0]  # of which Sphinx warns if there is no such page
         kind = "tree" if path.is_dir() else "blob"
         return f"]({HOME}/{kind}/main/{path.relative_to(docs.parent)})"
 
