@@ -61,6 +61,7 @@ linkcheck_ignore = [r"https?://(localhost|127\.0\.0\.1)[:/]"]
 linkcheck_anchors_ignore_for_url = [r"https://github\.com/"]  # scripts make them
 linkcheck_timeout, linkcheck_retries = 20, 2
 
+templates_path = ["_templates"]
 html_theme = "pydata_sphinx_theme"
 html_title = f"ispfit {release}"
 html_theme_options = {
@@ -69,6 +70,7 @@ html_theme_options = {
     "show_toc_level": 2,
     "navigation_with_keys": False,
 }
+html_sidebars = {"**": ["pages"]}  # all of them; the theme would show those below the present one
 html_copy_source = False
 
 
