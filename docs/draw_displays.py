@@ -15,6 +15,7 @@ from ispfit.displays import (
     PSNRDisplay,
     RegistrationDisplay,
     RenderingDisplay,
+    SceneDependenceDisplay,
     SceneExchangeDisplay,
     ToneCurveDisplay,
     TrainingDisplay,
@@ -35,6 +36,7 @@ def main() -> None:
         "error": ErrorDisplay.from_estimator(camera, *test),
         "tone-curve": ToneCurveDisplay.from_estimator(camera, test[0]),
         "scene-exchange": SceneExchangeDisplay.from_estimator(camera, test[0][0], test[0][3]),
+        "scene-dependence": SceneDependenceDisplay.from_estimator(camera, test[0][:4]),
         "histogram": HistogramDisplay.from_estimator(paper),
         "training": TrainingDisplay.from_estimator(paper),
     }

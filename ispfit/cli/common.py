@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,7 +38,6 @@ __all__ = [
 
 DONE, FAILED, UNUSABLE, STOPPED = 0, 1, 2, 130
 
-_LEFT_OUT = " was left out: "  # between the name and the reason
 _CAUSES_SHOWN = 10
 _WHAT_HELPS = {  # by the words of a rejection, see `ispfit.registration`
     "too small": "if both show the same field of view, use --no-register",
@@ -86,11 +84,9 @@ def report_left_out(left_out: LeftOut, n_used: int) -> int:
 
 def _by_cause(sentences: Sequence[str]) -> Iterator[str]:
     """Yield one line for each cause of rejections, the most frequent first, with the option that helps."""
-    causes: dict[str, list[str]] = {}
-    for sentence in sentences:
-        reason = sentence.partition(_LEFT_OUT)[2] or sentence
-        causes.setdefault(re.sub(r"\d[\d.]*", "#", reason), []).append(sentence)
-    ordered = sorted(causes.values(), key=len, reverse=True)
+    from ispfit.pairs.record import group_by_cause
+
+    ordered = group_by_cause(sentences)
     for group in ordered[:_CAUSES_SHOWN]:
         others = f" (and {len(group) - 1} more for the same cause)" if len(group) > 1 else ""
         help_text = next((f"; {text}" for words, text in _WHAT_HELPS.items() if words in group[0]), "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +48,16 @@ def report(
     """
     from tqdm import tqdm
 
+    from ispfit.datasets import list_splits
     from ispfit.report import write_report
 
     check_not_there(output, overwrite)
     test = load_model_test(model, pairs, split, device=device, precision=precision, **reading)
     data = {"pairs": ", ".join(map(str, pairs)), "split": split or "test, where the table has one"}
-    left_out = [*test.left_out.failed, *test.left_out.rejected]
+    splits = list_splits([str(path) for path in pairs])
+    if splits:
+        data["pairs by split"] = ", ".join(f"{name or 'none'} ({n})" for name, n in splits.items())
+    left_out = [*test.left_out.failed, *test.left_out.rejected, *_rejected_before(pairs)]
     with tqdm(total=len(test.X), desc="measuring", unit="shot", disable=None) as bar:
         write_report(
             output,
@@ -65,3 +71,18 @@ def report(
         )
     click.echo(f"{output}: {len(test.X)} shots, {output.stat().st_size / 1e6:.1f} MB")
     return report_left_out(test.left_out, len(test.X))
+
+
+def _rejected_before(pairs: tuple[Path, ...]) -> list[str]:
+    """Return a sentence for each shot that was rejected when the pairs were made."""
+    from ispfit.pairs.record import left_out
+
+    tables = [(path if path.is_dir() else path.parent) / "rejected.csv" for path in pairs]
+    rejected = []
+    for table in tables:
+        with (
+            suppress(OSError, KeyError, csv.Error, UnicodeDecodeError),
+            table.open(newline="", encoding="utf-8") as file,
+        ):
+            rejected += [left_out(row["name"], row["reason"]) for row in csv.DictReader(file)]
+    return rejected

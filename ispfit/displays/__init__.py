@@ -11,6 +11,7 @@ from ispfit.displays.histogram import HistogramDisplay
 from ispfit.displays.psnr import ComparisonDisplay, PSNRDisplay
 from ispfit.displays.registration import RegistrationDisplay
 from ispfit.displays.rendering import RenderingDisplay
+from ispfit.displays.scene_dependence import SceneDependenceDisplay
 from ispfit.displays.scene_exchange import SceneExchangeDisplay
 from ispfit.displays.tone_curve import ToneCurveDisplay
 from ispfit.displays.training import TrainingDisplay
@@ -23,6 +24,7 @@ __all__ = [
     "PSNRDisplay",
     "RegistrationDisplay",
     "RenderingDisplay",
+    "SceneDependenceDisplay",
     "SceneExchangeDisplay",
     "ToneCurveDisplay",
     "TrainingDisplay",

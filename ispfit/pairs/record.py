@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,7 +16,17 @@ from ispfit.io.exif import Exif, read_exif, read_style
 from ispfit.pairs.lookalikes import Signature, appearance
 from ispfit.registration import AlignedPair
 
-__all__ = ["PairRecord", "camera_slug", "content_digest", "describe_pair", "left_out", "picture_style"]
+__all__ = [
+    "PairRecord",
+    "camera_slug",
+    "content_digest",
+    "describe_pair",
+    "group_by_cause",
+    "left_out",
+    "picture_style",
+]
+
+_LEFT_OUT = " was left out: "  # between the name and the reason
 
 
 @dataclass(frozen=True)
@@ -157,7 +168,16 @@ def camera_slug(camera: str | None, style: str | None) -> str:
 
 def left_out(name: str, reason: str) -> str:
     """The sentence about a pair that is not used, the same wherever pairs are made or loaded."""
-    return f"pair {name!r} was left out: {reason}"
+    return f"pair {name!r}{_LEFT_OUT}{reason}"
+
+
+def group_by_cause(sentences: Sequence[str]) -> list[list[str]]:
+    """Group sentences of `left_out` whose reasons differ only in numbers; the most frequent cause comes first."""
+    causes: dict[str, list[str]] = {}
+    for sentence in sentences:
+        reason = sentence.partition(_LEFT_OUT)[2] or sentence
+        causes.setdefault(re.sub(r"\d[\d.]*", "#", reason), []).append(sentence)
+    return sorted(causes.values(), key=len, reverse=True)
 
 
 def _rounded(value: float, digits: int) -> float | None:

@@ -23,6 +23,7 @@ from ispfit.estimator import ISPModel
 from ispfit.estimator.inputs import iterate_pairs
 from ispfit.files import atomic_path
 from ispfit.images import Image
+from ispfit.pairs.record import group_by_cause
 from ispfit.report.charts import ChartSample, make_charts
 from ispfit.report.pictures import ERROR_SHOWN, Comparison, compare_images
 
@@ -62,7 +63,7 @@ def write_report(
     X, Y : raws and srgbs to measure on, as in `ISPModel.fit`; they are read one by one.
     baseline : `ispfit.comparison.baseline.baseline_of` these pairs, to compare with.
     data : facts about the pairs by name, such as ``{"split": "test"}``.
-    left_out : a sentence for each pair that was not used.
+    left_out : a sentence for each pair that was not used; they are shown by cause.
     on_shot : called after each shot that was measured.
 
     Raises
@@ -97,6 +98,7 @@ def write_report(
         directions=DIRECTIONS,
         facts=_facts(model, shots) | dict(data or {}),
         left_out=left_out,
+        causes=group_by_cause(left_out),
     )
     try:
         with atomic_path(Path(path)) as temporary:
@@ -126,6 +128,7 @@ def _show(
 def _facts(model: ISPModel, shots: Sequence[ShotMeasures]) -> dict[str, str]:
     """Return facts about the model and the pairs by name."""
     cameras = Counter(shot.shot.camera or "unknown" for shot in shots)
+    styles = Counter(shot.shot.style for shot in shots if shot.shot.style)
     isos = sorted({round(shot.shot.iso) for shot in shots if shot.shot.iso})
     settings = ", ".join(f"{name}={value!r}" for name, value in model.backbone_.settings().items())
     facts = {
@@ -133,6 +136,8 @@ def _facts(model: ISPModel, shots: Sequence[ShotMeasures]) -> dict[str, str]:
         "backbone": f"{model.backbone_.name}({settings})",
         "cameras of these shots": ", ".join(f"{camera} ({n})" for camera, n in cameras.items()),
     }
+    if styles:
+        facts["picture styles"] = ", ".join(f"{style} ({n})" for style, n in styles.items())
     if isos:
         facts["ISO"] = f"{isos[0]} to {isos[-1]}" if len(isos) > 1 else str(isos[0])
     for direction, record in model.records_.items():

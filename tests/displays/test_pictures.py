@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from ispfit import ISPModel
-from ispfit.analysis import exchange_scene
+from ispfit.analysis import exchange_scene, scene_dependence
 from ispfit.datasets import make_camera_pairs
-from ispfit.displays import RegistrationDisplay, SceneExchangeDisplay
+from ispfit.displays import RegistrationDisplay, SceneDependenceDisplay, SceneExchangeDisplay
+from ispfit.errors import InputError
 from ispfit.metrics import ciede2000_map
 from ispfit.registration import LensTransform, Registration, resample
 
@@ -40,6 +41,21 @@ def test_the_histograms_of_colour(model: ISPModel, pairs: Any) -> None:
     same = SceneExchangeDisplay.from_predictions(raw, other, raw, raw)
     assert same.frame()["ciede2000"].item() == 0
     assert not same.chrominance
+
+
+def test_where_the_scene_matters(model: ISPModel, pairs: Any) -> None:
+    raws = pairs[0][:3]
+    display = SceneDependenceDisplay.from_estimator(model, raws, vmax=20)
+    found = scene_dependence(model, raws)
+    assert display.ax_.shape == (2, 3)
+    for column, own in enumerate(model.transform(raws)):
+        np.testing.assert_array_equal(display.ax_[0, column].images[0].get_array(), own)
+        np.testing.assert_array_equal(display.ax_[1, column].images[0].get_array(), found.maps[column])
+        assert display.ax_[1, column].images[0].get_clim() == (0, 20)
+        assert display.ax_[1, column].get_title().startswith(f"mean {found.ciede2000[column]:.1f}, ")
+    assert display.frame()["rms"].tolist() == found.rms.tolist()
+    with pytest.raises(InputError, match="expected a rendering for each of 3 maps, got 2"):
+        SceneDependenceDisplay.from_predictions(raws[:2], found)
 
 
 @pytest.fixture(scope="module")

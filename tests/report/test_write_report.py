@@ -172,3 +172,21 @@ def test_the_command_names_file_and_size(fitted: Any, tmp_path: Path, capsys: py
     assert stop.value.code == 2
     assert f"{output} exists; use --overwrite to replace it." in capsys.readouterr().err
     assert output.read_text() == text
+
+
+def test_pairs_that_were_left_out_are_shown_by_cause(
+    fitted: tuple[ISPModel, list[Image], list[Image]], tmp_path: Path
+) -> None:
+    model, X, Y = fitted
+    reasons = {
+        "a": "not registered: too uncertain (0.31 px)",
+        "b": "torn",
+        "c": "not registered: too uncertain (0.4 px)",
+    }
+    sentences = [f"pair {name!r} was left out: {reason}" for name, reason in reasons.items()]
+    write_report(tmp_path / "report.html", model, X[:1], Y[:1], left_out=sentences)
+    text = (tmp_path / "report.html").read_text()
+    Page(text)
+    assert "3 pairs left out" in text
+    assert "and 1 more for the same cause" in text
+    assert text.index("0.31 px") < text.index("0.4 px") < text.index("torn")
