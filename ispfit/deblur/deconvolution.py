@@ -13,7 +13,16 @@ from ispfit.deblur.boundary import make_periodic
 from ispfit.deblur.kernels import Kernel, check_kernel
 from ispfit.deblur.latent import DataTerm, with_sparse_gradients
 from ispfit.deblur.noise import noise_of
-from ispfit.deblur.spectra import differences, divergence, gradient_power, kernel_spectrum, scaled, spectrum, to_image
+from ispfit.deblur.spectra import (
+    differences,
+    divergence,
+    doubled,
+    gradient_power,
+    kernel_spectrum,
+    scaled,
+    spectrum,
+    to_image,
+)
 from ispfit.errors import InputError
 from ispfit.images import FloatImage, Image, check_image
 from ispfit.runtime import resolve_runtime
@@ -136,7 +145,7 @@ class _TotalVariation:
         self.transfer = kernel_spectrum(kernel, self.target)
         self.matching = _DATA_PENALTY * self.transfer.conj()
         curvature = _DATA_PENALTY * self.transfer.abs().square() + self.penalty * gradient_power(self.target)
-        self.inverse = curvature.reciprocal()
+        self.inverse = doubled(curvature.reciprocal())
 
     def run(self) -> tuple[Tensor, Tensor]:
         """Return the minimiser, periodic, and the blurred image completed from it where it is clipped or unknown."""

@@ -19,7 +19,16 @@ from torch import Tensor
 
 from ispfit.deblur.kernels import Kernel
 from ispfit.deblur.minima import patch_minima, window_minima
-from ispfit.deblur.spectra import differences, divergence, gradient_power, kernel_spectrum, scaled, spectrum, to_image
+from ispfit.deblur.spectra import (
+    differences,
+    divergence,
+    doubled,
+    gradient_power,
+    kernel_spectrum,
+    scaled,
+    spectrum,
+    to_image,
+)
 
 __all__ = ["PRIORS", "DataTerm", "Prior", "with_sparse_gradients"]
 
@@ -40,8 +49,8 @@ class DataTerm:
     shape : of the images.
     blurred, transfer : ``F(B)`` and ``F(k)``.
     matched : ``conj(F(k)) F(B)``.
-    power : ``|F(k)|^2``.
-    gradients : ``|F(dx)|^2 + |F(dy)|^2``.
+    power : ``|F(k)|^2``, `doubled`.
+    gradients : ``|F(dx)|^2 + |F(dy)|^2``, `doubled`.
     """
 
     shape: torch.Size
@@ -54,8 +63,9 @@ class DataTerm:
     @classmethod
     def of(cls, blurred: Tensor, kernel: Kernel) -> DataTerm:
         transfer = kernel_spectrum(kernel, blurred)
-        values, power = spectrum(blurred), transfer.abs().square()
-        return cls(blurred.shape, values, transfer, transfer.conj() * values, power, gradient_power(blurred))
+        values, power = spectrum(blurred), doubled(transfer.abs().square())
+        gradients = doubled(gradient_power(blurred))
+        return cls(blurred.shape, values, transfer, transfer.conj() * values, power, gradients)
 
     def misfit(self, image: Tensor) -> float:
         """Return the rms of ``I * k - B``."""
@@ -89,7 +99,8 @@ def _large_differences(image: Tensor, least: float) -> tuple[Tensor, Tensor]:
     """Return the differences of an image (C, H, W), zero where their squares sum to less than `least`."""
     right, below = differences(image)
     power = torch.mul(right, right).addcmul_(below, below)
-    large = (power if len(power) == 1 else power.sum(-3, keepdim=True)) >= least
+    power = power if len(power) == 1 else power.sum(-3, keepdim=True)
+    large = torch.ge(power, least, out=power)  # 0 or 1 as floats: products with bools take six times as long
     return right.mul_(large), below.mul_(large)
 
 

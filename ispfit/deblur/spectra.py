@@ -7,7 +7,16 @@ from torch import Tensor
 
 from ispfit.deblur.kernels import Kernel
 
-__all__ = ["differences", "divergence", "gradient_power", "kernel_spectrum", "scaled", "spectrum", "to_image"]
+__all__ = [
+    "differences",
+    "divergence",
+    "doubled",
+    "gradient_power",
+    "kernel_spectrum",
+    "scaled",
+    "spectrum",
+    "to_image",
+]
 
 
 def spectrum(image: Tensor) -> Tensor:
@@ -50,16 +59,21 @@ def differences(image: Tensor) -> tuple[Tensor, Tensor]:
 
 def divergence(right: Tensor, below: Tensor) -> Tensor:
     """Return the adjoint of `differences`."""
-    total = -right
-    total[..., 1:] += right[..., :-1]
-    total[..., :1] += right[..., -1:]
+    total = torch.empty_like(right)
+    torch.sub(right[..., :-1], right[..., 1:], out=total[..., 1:])
+    torch.sub(right[..., -1:], right[..., :1], out=total[..., :1])
     total -= below
     total[..., 1:, :] += below[..., :-1, :]
     total[..., :1, :] += below[..., -1:, :]
     return total
 
 
+def doubled(factor: Tensor) -> Tensor:
+    """Return a real factor of each complex value as one of its real and one of its imaginary part, for `scaled`."""
+    return torch.stack([factor, factor], -1)
+
+
 def scaled(values: Tensor, factor: Tensor) -> Tensor:
-    """Return complex values times real ones, in place: torch would make the real ones complex first."""
-    torch.view_as_real(values).mul_(factor[..., None])
+    """Return complex values times real ones, `doubled`, in place: torch would make the real ones complex first."""
+    torch.view_as_real(values).mul_(factor)
     return values
