@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 import tomllib
+import zipfile
 from email.message import Message
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,17 @@ def test_the_sdist_ships_how_to_build_and_test_it(sdist: Path) -> None:
     names = {path.name for path in sdist.iterdir()}
     assert {"Makefile", "constraints.txt", "pyproject.toml", ".ci", "CONTRIBUTING.md", "LICENSE"} <= names
     assert names.isdisjoint({".venv", ".venv-lowest", ".git", "bench", "demo"})
+
+
+def test_the_wheel_holds_recipes_and_cameras(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    [wheel] = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    files = [path.relative_to(ROOT / "datasets") for path in (ROOT / "datasets").glob("*/*.toml")]
+    assert len(files) > 10
+    assert {f"ispfit/_data/{path.as_posix()}" for path in files} <= names
 
 
 @pytest.mark.slow

@@ -111,7 +111,7 @@ def _run(command: click.Command, arguments: list[str] | None) -> None:
         sys.exit(UNUSABLE)
     except (KeyboardInterrupt, click.Abort):
         click.echo(
-            "\nStopped. Repeat the command to resume fit, compare, pairs, render or derender.",
+            "\nStopped. Repeat the command to resume fit, compare, pairs, dataset fetch, render or derender.",
             err=True,
         )
         sys.exit(STOPPED)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from dataset_fakes import FAKES, pairs
 from dataset_server import Server
+from PIL import Image as PILImage
 
 from ispfit.cli.dataset import needs_text
-from ispfit.datasets import list_recipes, load_dataset, load_pairs
+from ispfit.datasets import CAMERAS, list_recipes, load_dataset, load_pairs, make_camera_roll
 from ispfit.datasets.fetch import fetch_dataset, plan_fetch, run_fetch
 from ispfit.datasets.recipe import Recipe, read_recipe
-from ispfit.errors import FileError, InputError
+from ispfit.errors import FileError, InputError, InputWarning
 from ispfit.files import data_folder
 from ispfit.metrics import psnr
 
@@ -117,6 +119,23 @@ def test_s7_takes_curls_splits_and_both_exposures(local: Local, server: Server, 
     assert {row["split"] for row in both} == {"train"}
     assert len({row["scene"] for row in both}) == 1
     assert min(name for name in rows if name.startswith("20161107")) == "20161107_000000-medium"
+
+
+def test_a_raw_that_lies_beside_a_jpeg_that_stands_is_turned(local: Local, tmp_path: Path) -> None:
+    camera = replace(CAMERAS["Virtual A"], orientation=(1,))
+    [(dng, jpeg)] = make_camera_roll(tmp_path, 1, image_size=(192, 288), camera=camera, random_state=2)
+    scene = tmp_path / "got/20161110_125321"
+    scene.mkdir(parents=True)
+    dng.rename(scene / "medium_exposure.dng")
+    with PILImage.open(jpeg) as picture:
+        picture.transpose(PILImage.Transpose.ROTATE_90).save(scene / "medium_exposure.jpg", quality=95)
+    with pytest.warns(InputWarning, match="the raw was turned by 90 degrees to the left"):
+        run_fetch(plan_fetch(local("s7-isp"), tmp_path / "set", source=tmp_path / "got"), size=128, n_jobs=1)
+    [row] = rows_of(tmp_path / "set").values()
+    assert "turned by 90 degrees" in row["notes"]
+    [[raw], [srgb]] = load_pairs(tmp_path / "set")
+    assert raw.shape == srgb.shape
+    assert raw.shape[0] > raw.shape[1]
 
 
 def test_raise_goes_to_the_host_that_answers(local: Local, server: Server, tmp_path: Path) -> None:
