@@ -145,7 +145,7 @@ def fit(
             model = ISPModel(clone(family), random_state=seed, verbose=verbose, **parameters)
             if tensorboard and processes.is_main:
                 model.set_callbacks(TensorBoard(tensorboard, part.validation or (part.X, part.Y)))
-            _fit_to(model, part, path, restart, processes)
+            _fit_to(model, part, path, pairs, restart, processes)
             fitted[path] = (model, part)
         if not processes.is_main:
             return DONE
@@ -163,7 +163,17 @@ def _outputs(output: Path, groups: Mapping[str, FitData], overwrite: bool) -> di
     return named
 
 
-def _fit_to(model: ISPModel, data: FitData, output: Path, restart: bool, processes: Any) -> None:
+def _color_matrix(pairs: tuple[Path, ...], camera: str | None) -> Any:
+    """Return the camera's colour matrix from one of the RAW files, those of a table of pairs included, or None."""
+    from ispfit.io.color_matrix import find_color_matrix
+    from ispfit.pairs.table import raw_sources
+
+    return find_color_matrix(raw_sources(pairs), camera)[0]
+
+
+def _fit_to(
+    model: ISPModel, data: FitData, output: Path, pairs: tuple[Path, ...], restart: bool, processes: Any
+) -> None:
     """Fit a model, with checkpoints beside the model file, and write the file."""
     checkpoint = output.with_name(output.name + ".checkpoint")
     if restart and processes.is_main:
@@ -175,6 +185,7 @@ def _fit_to(model: ISPModel, data: FitData, output: Path, restart: bool, process
         warnings.simplefilter("ignore", MixedCamerasWarning)  # which --mixed asked for
         model.fit(data.X, data.Y, validation=data.validation, checkpoint=checkpoint)
     if processes.is_main:
+        model.color_matrix_ = _color_matrix(pairs, model.camera_)
         model.save(output)
         shutil.rmtree(checkpoint, ignore_errors=True)
 

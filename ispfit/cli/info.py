@@ -50,6 +50,7 @@ def _facts(path: Path, file: ModelFile) -> dict[str, Any]:
         "written": datetime.fromtimestamp(about.st_mtime).astimezone().isoformat(timespec="seconds"),
         "version": file.version,
         "camera": file.camera,
+        "color_matrix": file.color_matrix,
         "backbone": {
             "name": file.backbone.name,
             "origin": origin_of(file.backbone.name),

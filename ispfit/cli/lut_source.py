@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ispfit.datasets import list_splits, load_pairs
-from ispfit.errors import FileError, InputError
+from ispfit.errors import InputError
 from ispfit.estimator import ISPModel, load
 from ispfit.formats.bake import LutSpace
 from ispfit.formats.camera_matrix import estimate_color_matrix
 from ispfit.formats.encodings import camera_to_srgb, get_encoding
 from ispfit.io import find_files, raw_suffixes, read_color_matrix, read_raw, read_srgb
+from ispfit.io.color_matrix import find_color_matrix
 from ispfit.splits import evenly_spaced, split_groups
 
 __all__ = ["LutSource", "lut_source"]
@@ -100,13 +101,13 @@ class LutSource:
         if matrix_of is not None:
             self.matrix_note = f"of {matrix_of}"
             return camera_to_srgb(read_color_matrix(matrix_of))
-        for path in find_files(self.paths, raw_suffixes() - {".tif", ".tiff"}):
-            try:
-                found = read_color_matrix(path)
-            except FileError:
-                continue
+        found, path = find_color_matrix(find_files(self.paths, raw_suffixes() - {".tif", ".tiff"}))
+        if found is not None:
             self.matrix_note = f"of {path}"
             return camera_to_srgb(found)
+        if self.model.color_matrix_ is not None:
+            self.matrix_note = "of the model"
+            return camera_to_srgb(self.model.color_matrix_)
         if not self.training[0]:
             return None
         self.matrix_note = "estimated from the shots; better give a RAW file as --matrix-of"

@@ -98,7 +98,7 @@ def render(suffix: str, quality: int, half_size: bool, **options: Any) -> int:
     type=click.Path(path_type=Path),
     metavar="RAW",
     show_default="estimated from each picture",
-    help="Take the colour matrix of the DNG files from a RAW file of the camera.",
+    help="Take the colour matrix of the DNG files from a RAW file of the camera, not from the model.",
 )
 def derender(dtype: str, suffix: str, matrix_of: Path | None, **options: Any) -> int:
     """Recover linear raw from a camera's JPEG files and write it as TIFF or DNG files.
@@ -262,7 +262,8 @@ def _derender_file(
     srgb = read_srgb(source, size=size)
     [raw] = fitted.inverse_transform([srgb])
     if target.suffix == ".dng":
-        matrix = estimate_color_matrix(raw, srgb) if color_matrix is None else color_matrix
+        known = fitted.color_matrix_ if color_matrix is None else color_matrix
+        matrix = estimate_color_matrix(raw, srgb) if known is None else known
         write_linear_dng(target, raw, color_matrix=matrix, preview=srgb, metadata_of=source, unique_id=made.recipe)
     else:
         write_linear(target, raw, dtype=dtype, metadata_of=source, unique_id=made.recipe)

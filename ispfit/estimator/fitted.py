@@ -42,6 +42,7 @@ class FittedNetworks(TransformerMixin):
     networks_: dict[str, Network]
     records_: dict[str, TrainingRecord]
     camera_: str | None
+    color_matrix_: npt.NDArray[np.float64] | None
 
     def set_fitted(
         self,
@@ -49,6 +50,7 @@ class FittedNetworks(TransformerMixin):
         networks: dict[str, Network],
         records: dict[str, TrainingRecord],
         camera: str | None = None,
+        color_matrix: npt.NDArray[np.float64] | None = None,
     ) -> Self:
         """Assign the fitted attributes, as `fit` does: for readers of foreign formats, such as `ispfit.formats`.
 
@@ -59,6 +61,7 @@ class FittedNetworks(TransformerMixin):
             backbone needs the forward network alone.
         records : training record of each of the networks.
         camera : make and model of the camera, if known.
+        color_matrix : (3, 3), from CIE XYZ (D65) to the camera's RGB before white balance, if known.
 
         Returns
         -------
@@ -70,6 +73,7 @@ class FittedNetworks(TransformerMixin):
         self.networks_ = {direction: network.cpu().eval() for direction, network in networks.items()}
         self.records_ = dict(records)
         self.camera_ = camera
+        self.color_matrix_ = color_matrix
         return self
 
     @overload

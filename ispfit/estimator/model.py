@@ -92,6 +92,9 @@ class ISPModel(CallbackSupportMixin, FittedNetworks, BaseEstimator):
         The course of training, by direction.
     camera_ : str or None
         The camera of the first training image; None if it is unknown.
+    color_matrix_ : ndarray (3, 3) or None
+        From CIE XYZ (D65) to the camera's RGB before white balance. `fit` does not know it: ``ispfit fit`` takes it
+        from a RAW file of the camera, and `save` keeps it, for the exports.
 
     Examples
     --------
@@ -248,7 +251,9 @@ class ISPModel(CallbackSupportMixin, FittedNetworks, BaseEstimator):
         if isinstance(self.random_state, int | np.integer):
             parameters["random_state"] = int(self.random_state)
         trained = {direction: self.networks_[direction] for direction in self.records_}
-        write_model(path, ModelFile(self.backbone_, trained, self.records_, parameters, self.camera_))
+        matrix = None if self.color_matrix_ is None else np.asarray(self.color_matrix_, float).tolist()
+        file = ModelFile(self.backbone_, trained, self.records_, parameters, self.camera_, matrix)
+        write_model(path, file)
 
     @classmethod
     def load(cls, path: str | PathLike[str], *, device: str = "auto") -> Self:
@@ -263,7 +268,8 @@ class ISPModel(CallbackSupportMixin, FittedNetworks, BaseEstimator):
         known = cls().get_params(deep=False)
         parameters = {name: value for name, value in file.parameters.items() if name in known}
         model = cls(**(parameters | {"backbone": file.backbone, "device": device, "precision": "auto"}))
-        return model.set_fitted(clone(file.backbone), file.networks, file.records, file.camera)
+        matrix = None if file.color_matrix is None else np.array(file.color_matrix)
+        return model.set_fitted(clone(file.backbone), file.networks, file.records, file.camera, matrix)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters; with `deep` also those of the backbone, even if it is the name of an installed one.

@@ -27,6 +27,7 @@ FORMAT = 1
 
 _KEY = "ispfit"
 _UNREGISTERED = "no plugin"
+_LARGEST_COEFFICIENT = 1e3  # of a colour matrix
 _LONGEST_TEXT = 200  # of a camera, or of a parameter
 
 
@@ -41,6 +42,7 @@ class ModelFile:
     records : the training record of each network.
     parameters : the estimator's parameters, as JSON values.
     camera : make and model of the camera, if known.
+    color_matrix : from CIE XYZ (D65) to the camera's RGB before white balance, 3 x 3, if known.
     version : version of ispfit that wrote the file, as the file claims.
     """
 
@@ -49,6 +51,7 @@ class ModelFile:
     records: dict[str, TrainingRecord]
     parameters: dict[str, Any]
     camera: str | None
+    color_matrix: list[list[float]] | None = None
     version: str = __version__
 
 
@@ -72,7 +75,7 @@ def write_model(path: str | PathLike[str], model: ModelFile) -> None:
         "parameters": model.parameters,
         "records": {direction: asdict(record) for direction, record in model.records.items()},
         "camera": model.camera,
-    }
+    } | ({} if model.color_matrix is None else {"color_matrix": model.color_matrix})
     tensors = {
         f"{direction}.{name}": tensor
         for direction, network in model.networks.items()
@@ -157,9 +160,9 @@ def _read(source: Path, file: TensorFile) -> ModelFile:
             direction: TrainingRecord.from_dict(_part(_part(about, "records", dict), direction, dict))
             for direction in directions
         }
-        parameters, camera = _parameters(about), _camera(about)
+        parameters, camera, matrix = _parameters(about), _camera(about), _color_matrix(about)
         networks = build_networks(backbone, directions, file)
-        return ModelFile(backbone, networks, records, parameters, camera, _version(about))
+        return ModelFile(backbone, networks, records, parameters, camera, matrix, _version(about))
     except ModelFileError:
         raise
     except Exception as error:
@@ -197,6 +200,18 @@ def _camera(about: dict[str, Any]) -> str | None:
     if camera is not None and not (isinstance(camera, str) and len(camera) <= _LONGEST_TEXT):
         raise TypeError(f"camera in its metadata: expected a name or null, got {shorten(repr(camera), 60)}")
     return camera
+
+
+def _color_matrix(about: dict[str, Any]) -> list[list[float]] | None:
+    matrix = about.get("color_matrix")
+    if matrix is None:
+        return None
+    rows = matrix if isinstance(matrix, list) and len(matrix) == 3 else []
+    values = [value for row in rows if isinstance(row, list) and len(row) == 3 for value in row]
+    good = all(isinstance(value, int | float) and abs(value) < _LARGEST_COEFFICIENT for value in values)
+    if len(values) != 9 or not good or np.linalg.matrix_rank(np.array(values, float).reshape(3, 3)) < 3:
+        raise TypeError("color_matrix in its metadata: expected 3 rows of 3 numbers that can be inverted, or null")
+    return [[float(value) for value in row] for row in rows]
 
 
 def _version(about: dict[str, Any]) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -10,10 +12,11 @@ import numpy.typing as npt
 from ispfit.errors import FileError
 from ispfit.io.dng_facts import read_dng_facts
 from ispfit.io.dng_white import xyz_to_camera
+from ispfit.io.exif import read_exif
 from ispfit.io.listing import check_file
 from ispfit.io.raw import open_raw
 
-__all__ = ["read_color_matrix"]
+__all__ = ["find_color_matrix", "read_color_matrix"]
 
 _D65_KELVIN = 6504.0
 
@@ -46,3 +49,22 @@ def read_color_matrix(path: str | os.PathLike[str]) -> npt.NDArray[np.float64]:
     if matrix.shape != (3, 3) or not np.isfinite(matrix).all() or np.linalg.matrix_rank(matrix) < 3:
         raise FileError(f"{source}: LibRaw knows no colour matrix of this camera; give another RAW file of it.")
     return matrix
+
+
+def find_color_matrix(
+    paths: Iterable[Path], camera: str | None = None
+) -> tuple[npt.NDArray[np.float64], Path] | tuple[None, None]:
+    """Return the matrix of the first RAW file that has one, and that file; None and None if no file has one.
+
+    Parameters
+    ----------
+    paths : RAW files.
+    camera : make and model; files of another camera are passed over. None takes any.
+    """
+    for path in paths:
+        try:
+            if camera is None or read_exif(path).camera == camera:
+                return read_color_matrix(path), path
+        except OSError:  # of which a `FileError` is one
+            continue
+    return None, None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -14,9 +14,10 @@ from typing import Any
 from ispfit.errors import FileError, InputError
 from ispfit.files import atomic_path
 from ispfit.images import Shot
+from ispfit.io import find_files, raw_suffixes
 from ispfit.pairs.match import is_camera_file
 
-__all__ = ["PairRow", "read_pairs_csv", "write_pairs_csv"]
+__all__ = ["PairRow", "raw_sources", "read_pairs_csv", "write_pairs_csv"]
 
 REQUIRED_COLUMNS = ("name", "raw", "srgb")
 _REQUIRED = ", ".join(REQUIRED_COLUMNS)
@@ -76,6 +77,18 @@ def read_pairs_csv(folder_or_csv: str | PathLike[str]) -> list[PairRow]:
         raise InputError(f"{path}: expected the columns {_REQUIRED}, but it lacks {', '.join(missing)}; {found}.")
     rows = [(number, dict(zip(columns, map(str.strip, line), strict=False))) for number, line in enumerate(lines, 1)]
     return [_row(path, values, number, delimiter) for number, values in rows[1:] if any(values.values())]
+
+
+def raw_sources(paths: Iterable[str | PathLike[str]]) -> Iterator[Path]:
+    """Yield the RAW files among paths and in folders, and those that tables of `make_pairs` were made of, if there."""
+    for path in map(Path, paths):
+        table = path / "pairs.csv" if path.is_dir() else path
+        if table.suffix.lower() == ".csv" and table.is_file():
+            lines = csv.DictReader(io.StringIO(_decode(table.read_bytes()), newline=""))
+            named = (table.parent / source for line in lines if (source := line.get("source") or line.get("raw")))
+            yield from (source for source in named if is_camera_file(source) and source.is_file())
+        elif path.exists():
+            yield from (each for each in find_files(path, raw_suffixes()) if is_camera_file(each))
 
 
 def _decode(data: bytes) -> str:

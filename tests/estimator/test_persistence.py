@@ -339,3 +339,20 @@ def test_a_record_of_the_wrong_kind_is_refused() -> None:
     for changes in ({"steps": -1}, {"seconds": "x"}, {"history": [{}]}, {"notes": [1]}, {"stopped_early": None}):
         with pytest.raises(TypeError, match="its training record has fields of the wrong kind"):
             TrainingRecord.from_dict(record | changes)
+
+
+def test_the_color_matrix_is_kept(file: Path, tmp_path: Path) -> None:
+    model = ispfit.load(file)
+    assert model.color_matrix_ is None
+    model.color_matrix_ = np.array([[0.8, -0.2, -0.1], [-0.4, 1.2, 0.2], [0.0, 0.1, 0.6]])
+    model.save(tmp_path / "with.isp")
+    np.testing.assert_array_equal(ispfit.load(tmp_path / "with.isp").color_matrix_, model.color_matrix_)
+
+
+@pytest.mark.parametrize(
+    "matrix", [[[1, 0], [0, 1]], [[1, 0, 0]] * 3, [[1e9, 0, 0], [0, 1, 0], [0, 0, 1]], "D65", [["a"] * 3] * 3], ids=str
+)
+def test_a_wrong_color_matrix_is_refused(file: Path, tmp_path: Path, matrix: Any) -> None:
+    path = changed(file, tmp_path / "wrong.isp", color_matrix=matrix)
+    with pytest.raises(ModelFileError, match="color_matrix in its metadata: expected 3 rows of 3 numbers"):
+        ispfit.load(path)
