@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ispfit.errors import InputError
 from ispfit.files import atomic_path
 from ispfit.images import Shot
+from ispfit.io.dng_digest import new_raw_image_digest
 from ispfit.io.dng_layout import dng_head
 from ispfit.io.exif_writer import exposure_tags
 from ispfit.io.ifd_writer import (
@@ -123,7 +124,9 @@ def write_dng(
         50778: shorts(_D65_ILLUMINANT),  # CalibrationIlluminant1
         50829: longs(top, left, top + height, left + width),  # ActiveArea
     }
-    if linearization is not None:
+    if linearization is None:
+        tags[51111] = bytes_of(new_raw_image_digest(mosaic))  # NewRawImageDigest
+    else:
         tags[50712] = shorts(*(int(code) for code in linearization))
     if as_shot_neutral is not None:
         tags[50728] = rationals(as_shot_neutral)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tifffile
 
 from ispfit.errors import FileError, decoding
@@ -28,6 +29,7 @@ _Directory = dict[str, _Values]
 _TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _MAX_DIRECTORIES = 64
 _MAX_DEPTH = 3  # of SubIFDs of SubIFDs
+_MASK = 4  # bit of the tag NewSubfileType
 _RATIONALS = (5, 10)  # TIFF types RATIONAL and SRATIONAL
 _WANTED = frozenset(
     (
@@ -40,6 +42,8 @@ _WANTED = frozenset(
         *("AsShotNeutral", "AsShotWhiteXY", "AnalogBalance", "ColorMatrix1", "ColorMatrix2"),
         *("CameraCalibration1", "CameraCalibration2", "CalibrationIlluminant1", "CalibrationIlluminant2"),
         *("OpcodeList1", "OpcodeList2", "OpcodeList3", "DNGVersion"),
+        *("RawImageDigest", "NewRawImageDigest"),
+        *("LinearizationTable", "RowInterleaveFactor", "ColumnInterleaveFactor"),
     )
 )
 
@@ -94,6 +98,9 @@ def read_dng_tags(source: Path) -> Tags | None:
             if "DNGVersion" not in first:
                 return None
             directories = [_read_directory(page) for page in itertools.islice(_walk(file.pages), _MAX_DIRECTORIES)]
+            if any(round(tags.get("NewSubfileType", (0,))[0]) & _MASK for tags in directories):
+                for tags in (first, *directories):
+                    tags.pop("NewRawImageDigest", None)  # it includes the mask, which is not read
             return Tags(_main_raw(directories), first)
     except FileError:
         if source.suffix.lower() == ".dng":
@@ -133,7 +140,7 @@ def _read_values(tag: Any) -> _Values:
     value = tag.value
     if isinstance(value, bytes):
         return value
-    numbers = tuple(value) if isinstance(value, tuple | list) else (value,)
+    numbers = tuple(value) if isinstance(value, tuple | list | np.ndarray) else (value,)
     try:
         if int(tag.dtype) in _RATIONALS:
             numbers = tuple(above / below for above, below in zip(numbers[::2], numbers[1::2], strict=True))

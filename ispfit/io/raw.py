@@ -16,9 +16,11 @@ from ispfit.errors import FileError, InputError, WhiteBalanceError, decoding
 from ispfit.files import printable_path
 from ispfit.images import Image, Shot
 from ispfit.io.camera_rgb import camera_rgb
+from ispfit.io.dng_digest import check_raw_digest
 from ispfit.io.dng_facts import DngFacts, read_dng_facts
 from ispfit.io.dng_kinds import check_dng_kind
 from ispfit.io.dng_levels import warn_of_opcodes
+from ispfit.io.dng_lossy import LOSSY_JPEG
 from ispfit.io.dng_white import camera_neutral
 from ispfit.io.exif import Exif, read_exif
 from ispfit.io.listing import SRGB_SUFFIXES, TIFF_SUFFIXES, check_file
@@ -151,6 +153,8 @@ def _read_by_libraw(source: Path, half_size: bool, highlights: Highlights, gains
         warn_of_opcodes(facts, source)
     with open_raw(source) as raw:
         check_raw_samples(raw, source, facts)
+        if facts is not None and facts.compression != LOSSY_JPEG:
+            check_raw_digest(raw, source, facts)
         gains = gains or _as_shot_gains(raw, facts, source)
         shot, flip = raw_shot(raw, exif, source, gains), raw.sizes.flip
         light = camera_rgb(raw, source, facts, half_size, gains)
