@@ -99,7 +99,7 @@ def test_fewer_training_pairs_are_drawn_scene_by_scene_and_the_smaller_numbers_a
             "virtual-c",
             "virtual-c: no such folder, and no dataset of this name; there are .*Did you mean 'virtual-[ab]'",
         ),
-        ("folder", "folder: no such folder, and no dataset of this name; there are .*virtual-b\\."),
+        ("folder", "folder: no such folder, and no dataset of this name; there are .*virtual-b, .*hdrplus"),
     ],
 )
 def test_a_camera_that_is_not_there_is_named(tmp_path: Path, source: str, message: str) -> None:

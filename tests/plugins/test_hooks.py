@@ -231,7 +231,9 @@ DATASET = """
 
 def test_a_plugin_adds_a_dataset(install: Install) -> None:
     install("ispfit-moon", DATASET)
-    assert list_datasets() == ["synthetic-manual", "virtual-a", "virtual-b", "folder", "moon", "dark"]
+    found = list_datasets()
+    assert found[:4] == ["synthetic-manual", "virtual-a", "virtual-b", "folder"]
+    assert found[-2:] == ["moon", "dark"]  # after the data sets that ispfit has recipes of
     X, Y = load_dataset("moon", n=3)
     assert len(X) == len(Y) == 3
     with pytest.raises(PluginError, match="dataset 'dark': expected two lists of one length, X and Y, got NoneType"):
@@ -239,7 +241,7 @@ def test_a_plugin_adds_a_dataset(install: Install) -> None:
 
 
 def test_an_unknown_dataset_lists_the_known_and_the_closest() -> None:
-    with pytest.raises(InputError, match=r"none is called 'synthetic'; .*folder\. Did you mean 'synthetic-manual'\?"):
+    with pytest.raises(InputError, match=r"none is called 'synthetic'; .*folder, .*\. Did you mean 'synthetic-manual'\?"):
         load_dataset("synthetic")
 
 
