@@ -241,7 +241,8 @@ def test_a_plugin_adds_a_dataset(install: Install) -> None:
 
 
 def test_an_unknown_dataset_lists_the_known_and_the_closest() -> None:
-    with pytest.raises(InputError, match=r"none is called 'synthetic'; .*folder, .*\. Did you mean 'synthetic-manual'\?"):
+    message = r"none is called 'synthetic'; .*folder, .*\. Did you mean 'synthetic-manual'\?"
+    with pytest.raises(InputError, match=message):
         load_dataset("synthetic")
 
 
