@@ -2,14 +2,16 @@
 
     python benchmarks/accuracy/damage.py [FILE.dng ...] [--n 40]
 
-A damage is noticed if `read_raw` or `read_srgb` raises an error. Unnoticed, it is harmless if less than 0.1 % of the
-pixels are off by more than 0.05, and wrong otherwise. The kinds are made of a virtual camera's shot; FILES are real RAW
-files to damage too. Prints a table: noticed / harmless / wrong, of n tries each.
+A damage is noticed if `read_raw` or `read_srgb` raises an error, or warns of bytes behind the last part. Unnoticed, it
+is harmless if less than 0.1 % of the pixels are off by more than 0.05, and wrong otherwise. The kinds are made of a
+virtual camera's shot; FILES are real RAW files to damage too. Prints a table: noticed / harmless / wrong, of n tries
+each.
 """
 
 from __future__ import annotations
 
 import argparse
+import struct
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -21,10 +23,11 @@ import numpy as np
 import tifffile
 
 from ispfit.datasets import make_camera_roll
-from ispfit.errors import IspfitError
+from ispfit.errors import InputWarning, IspfitError
 from ispfit.io import RAW_SUFFIXES, read_raw, read_srgb
 
 WRONG_SHARE, WRONG_ERROR = 1e-3, 0.05
+_DIGEST_TAG, _NO_TAG = (struct.pack("<HHL", tag, 1, 16) for tag in (51111, 65000))
 SPARED = 4096  # bytes at the start: headers, which are checked otherwise
 
 Damage = Callable[[bytearray, int, np.random.Generator], bytes]
@@ -65,17 +68,20 @@ DAMAGES: dict[str, Damage] = {
 def make_files(folder: Path) -> list[Path]:
     """Write a shot of a virtual camera as a file of each kind."""
     [(raw, jpeg)] = make_camera_roll(folder, 1, image_size=(384, 576), random_state=3)
+    plain = folder / "no-digest.dng"
+    plain.write_bytes(raw.read_bytes().replace(_DIGEST_TAG, _NO_TAG, 1))  # as of a camera
     codes = np.round(np.asarray(read_srgb(jpeg)) * 255).astype(np.uint8)
     iio.imwrite(folder / "picture.png", codes)
     options: list[dict[str, Any]] = [{}, {"compression": "lzw"}, {"compression": "zlib"}]
     for name, option in zip(("plain", "lzw", "zlib"), options, strict=True):
         tifffile.imwrite(folder / f"{name}.tif", codes, photometric="rgb", **option)
-    return [raw, jpeg, folder / "picture.png", *sorted(folder.glob("*.tif"))]
+    return [raw, plain, jpeg, folder / "picture.png", *sorted(folder.glob("*.tif"))]
 
 
 def read(path: Path) -> np.ndarray[Any, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        warnings.filterwarnings("error", ".*bytes follow the last part", InputWarning)
         image = read_raw(path) if path.suffix.lower() in RAW_SUFFIXES else read_srgb(path)
     return np.asarray(image)
 
@@ -83,7 +89,7 @@ def read(path: Path) -> np.ndarray[Any, Any]:
 def outcome(path: Path, truth: np.ndarray[Any, Any]) -> str:
     try:
         found = read(path)
-    except IspfitError:
+    except (IspfitError, InputWarning):
         return "noticed"
     if found.shape != truth.shape:
         return "wrong"

@@ -27,6 +27,7 @@ from ispfit.io.listing import SRGB_SUFFIXES, TIFF_SUFFIXES, check_file
 from ispfit.io.orientation import upright
 from ispfit.io.raw_damage import check_raw_samples
 from ispfit.io.registered_readers import call_reader
+from ispfit.io.tiff_tail import warn_of_tail
 from ispfit.plugins.manager import Registered, raw_readers
 from ispfit.plugins.specs import RawReader
 from ispfit.resize import Size, check_size, resize_area
@@ -151,6 +152,7 @@ def _read_by_libraw(source: Path, half_size: bool, highlights: Highlights, gains
     if facts is not None:
         check_dng_kind(facts, source)
         warn_of_opcodes(facts, source)
+        warn_of_tail(source, stacklevel=4)
     with open_raw(source) as raw:
         check_raw_samples(raw, source, facts)
         if facts is not None and facts.compression != LOSSY_JPEG:

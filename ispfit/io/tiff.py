@@ -22,6 +22,7 @@ from ispfit.io.listing import TIFF_SUFFIXES
 from ispfit.io.orientation import FLIP_OF_ORIENTATION, upright
 from ispfit.io.profiles import encoding_of
 from ispfit.io.tiff_limits import check_layout
+from ispfit.io.tiff_tail import warn_of_tail
 from ispfit.plugins import hookimpl
 from ispfit.plugins.specs import RawReader
 
@@ -117,6 +118,7 @@ def read_tiff(source: Path) -> TiffPicture:
         orientation = page.tags.valueof(_ORIENTATION)
         profile = page.tags.valueof(_ICC_PROFILE)
         codes = _colors(page, pixels)
+    warn_of_tail(source)
     return TiffPicture(codes, profile, orientation if orientation in FLIP_OF_ORIENTATION else None)
 
 
