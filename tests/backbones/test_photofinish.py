@@ -15,6 +15,8 @@ from ispfit import ISPModel
 from ispfit.backbones.parts import residual
 from ispfit.backbones.parts.exposure import fit_exposures, inverse_gains
 from ispfit.backbones.parts.finishing import N_COEFFICIENTS, basis, finish
+from ispfit.backbones.parts.scene_regression import SceneRegression
+from ispfit.backbones.parts.scene_statistics import METERED
 from ispfit.backbones.photofinish import Photofinish, PhotofinishNetwork
 from ispfit.color import linear_to_srgb, srgb_to_linear
 from ispfit.datasets import make_camera_pairs
@@ -147,6 +149,35 @@ def test_one_pair_is_not_sure_of_other_scenes(auto: Any) -> None:
 def test_few_pairs_are_enough_not_to_fail(auto: Any, n_pairs: int) -> None:
     model = ISPModel("photofinish").fit(auto[0][:n_pairs], auto[1][:n_pairs])
     assert np.isfinite(model.psnr(*auto[2:])).all()
+
+
+def test_five_scenes_are_no_worse_than_one_map(auto: Any) -> None:
+    ours, fixed = (
+        ISPModel(each, direction="forward").fit(auto[0][:5], auto[1][:5])
+        for each in (Photofinish(control_points=60, residual=False), "parametric")
+    )
+    assert (fixed.psnr(*auto[2:]) - ours.psnr(*auto[2:])).mean() < 0.1
+
+
+def test_of_a_scene_with_many_shots_the_mean_knows_as_much_as_of_any_other() -> None:
+    statistics = torch.randn(10, 24, generator=torch.Generator().manual_seed(0))
+    regression = SceneRegression(24, 1, 10)
+    regression.fit(statistics, np.array([[1.0]] * 8 + [[4.0]] * 2), ["one"] * 8 + ["other", "third"])
+    assert float(regression.offset) == pytest.approx(3)
+
+
+@pytest.mark.parametrize(("trend", "follows"), [(-0.5, True), (0.0, False)])
+def test_of_few_scenes_the_gain_starts_from_the_usual_trend(trend: float, follows: bool) -> None:
+    statistics = torch.randn(3, 24, generator=torch.Generator().manual_seed(0))
+    brightness = statistics[:, METERED].mean(1)
+    regression = SceneRegression(24, 2, 3, trend)
+    gains = -0.5 * brightness.double().numpy()
+    regression.fit(statistics, np.stack([gains, gains], 1), range(3))
+    darker = statistics.mean(0, keepdim=True).repeat(2, 1)
+    darker[1, METERED] -= 1
+    rise, other = (regression(darker)[1] - regression(darker)[0]).tolist()
+    assert (rise > other + 0.05) == follows
+    assert rise < 0.6
 
 
 def test_no_more_shots_are_used_than_are_allowed(auto: Any) -> None:

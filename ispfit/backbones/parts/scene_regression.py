@@ -14,6 +14,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from ispfit.backbones.parts.scene_statistics import METERED
+
 __all__ = ["SceneRegression", "leave_groups_out", "predict_folds"]
 
 _Array = npt.NDArray[np.float64]
@@ -22,6 +24,7 @@ _LENGTHS = (0.5, 1.0, 2.0, 4.0)  # of the radial kernels, in standard deviations
 _LINEAR_WEIGHTS = (0.0, 0.1, 1.0)  # of a linear kernel beside a radial one
 _NOISES = tuple(10.0**power for power in np.linspace(-2.5, 1.5, 9))
 _RIDGES = tuple(10.0**power for power in np.linspace(-2.5, 2.5, 11))  # of a linear kernel alone
+_ENOUGH_SCENES = 20  # to learn the trend of the gain from the shots alone; the fewer, the more the usual one counts
 _MAX_DEVIATION = 4.0  # standard deviations to which statistics of an unusual scene are clipped
 _MIN_SPREAD = 1e-6
 _NOWHERE = 1e3  # statistics of the shots that are not there: far from any scene
@@ -40,16 +43,19 @@ class SceneRegression(nn.Module):
     """Kernel ridge regressions of several smoothness, averaged by how well each predicts scenes that were left out.
 
     Each parameter has its own average, and is shrunk towards its mean as far as the left-out scenes ask for: what
-    cannot be predicted stays at its mean.
+    cannot be predicted stays at its mean, in which each scene counts once. Of fewer than 20 scenes, half of the
+    regressions of the gain start from the usual trend of automatic exposure.
 
     Parameters
     ----------
     n_statistics, n_parameters : numbers that describe a scene, numbers that are predicted from them.
     max_shots : largest number of shots that are remembered.
+    trend : usual slope of the first parameter, the log gain, by the metered log brightness.
     """
 
-    def __init__(self, n_statistics: int, n_parameters: int, max_shots: int) -> None:
+    def __init__(self, n_statistics: int, n_parameters: int, max_shots: int, trend: float = 0.0) -> None:
         super().__init__()
+        self.trend = trend
         self.register_buffer("mean", torch.zeros(n_statistics))
         self.register_buffer("scale", torch.ones(n_statistics))
         self.register_buffer("shots", torch.full((max_shots, n_statistics), _NOWHERE))
@@ -90,14 +96,20 @@ class SceneRegression(nn.Module):
         position = self.standardised(statistics)
         self.shots.fill_(_NOWHERE)
         self.shots[: len(position)] = position
-        offset = parameters.mean(0)
-        deviations, members = parameters - offset, _members(groups)
-        kernels = _Kernels(position.double().numpy())
-        left_out = np.stack([leave_groups_out(kernels.smoother(each), deviations, members) for each in _candidates()])
+        members = _members(groups)
+        offset = np.mean([parameters[group].mean(0) for group in members], 0)
+        kernels, deviations = _Kernels(position.double().numpy()), parameters - offset
+        slopes = self._usual_slopes(len(members))
+        trends = [kernels.positions @ each for each in slopes]
+        smoothers = [kernels.smoother(each) for each in _candidates()]
+        left_out = np.stack(
+            [leave_groups_out(each, deviations - trend, members) + trend for trend in trends for each in smoothers]
+        )
         weights = _weights(((left_out - deviations) ** 2).mean(1), len(members))
         predicted = np.einsum("cnk,ck->nk", left_out, weights)
         shrinkage = _shrinkage(predicted, deviations)
-        self._set_coefficients(kernels, deviations, weights * shrinkage)
+        shares = (weights * shrinkage).reshape(len(slopes), len(smoothers), -1)
+        self._set_coefficients(kernels, [deviations - trend for trend in trends], slopes, shares)
         self.offset.copy_(torch.from_numpy(offset))
         self.error.copy_(torch.from_numpy(np.sqrt(((shrinkage * predicted - deviations) ** 2).mean(0))))
         return np.asarray(offset + shrinkage * predicted)
@@ -121,17 +133,32 @@ class SceneRegression(nn.Module):
         """Return statistics (N, D) in standard deviations from their mean, clipped."""
         return ((statistics - self.mean) / self.scale).clamp(-_MAX_DEVIATION, _MAX_DEVIATION)
 
-    def _set_coefficients(self, kernels: _Kernels, deviations: _Array, weights: _Array) -> None:
-        """Add up the coefficients of all candidates, (C, K) weighted: those of equal kernels are one."""
-        radial = np.zeros((len(_LENGTHS), *deviations.shape))
-        linear = np.zeros((kernels.positions.shape[1], deviations.shape[1]))
-        for candidate, weight in zip(_candidates(), weights, strict=True):
-            coefficients = weight * kernels.solve(candidate, deviations)
-            linear += candidate.linear_weight * kernels.positions.T @ coefficients / len(linear)
-            if candidate.length is not None:
-                radial[candidate.length] += coefficients
+    def _usual_slopes(self, n_groups: int) -> list[_Array]:
+        """Return slopes (D, K) of the parameters by standardised statistics to start from: none, and the usual ones."""
+        slopes = np.zeros((len(self.mean), len(self.offset)))
+        share = max(0.0, 1 - n_groups / _ENOUGH_SCENES)
+        if not self.trend * share:
+            return [slopes]
+        usual = slopes.copy()
+        scale = self.scale[METERED].double().numpy()
+        usual[METERED, 0] = self.trend * share * scale / len(METERED)
+        return [slopes, usual]
+
+    def _set_coefficients(
+        self, kernels: _Kernels, rests: Sequence[_Array], slopes: Sequence[_Array], weights: _Array
+    ) -> None:
+        """Add up the coefficients of all candidates, weighted (S, C, K), for what each of the slopes leaves."""
+        radial = np.zeros((len(_LENGTHS), *rests[0].shape))
+        linear = np.zeros_like(slopes[0])
+        for rest, slope, shares in zip(rests, slopes, weights, strict=True):
+            linear += slope * shares.sum(0)
+            for candidate, weight in zip(_candidates(), shares, strict=True):
+                coefficients = weight * kernels.solve(candidate, rest)
+                linear += candidate.linear_weight * kernels.positions.T @ coefficients / len(linear)
+                if candidate.length is not None:
+                    radial[candidate.length] += coefficients
         self.radial.zero_()
-        self.radial[:, : len(deviations)] = torch.from_numpy(radial)
+        self.radial[:, : len(rests[0])] = torch.from_numpy(radial)
         self.linear.copy_(torch.from_numpy(linear))
 
 
@@ -198,7 +225,7 @@ def leave_groups_out(smoother: _Array, targets: _Array, members: Sequence[npt.ND
 
 
 def predict_folds(
-    statistics: Tensor, parameters: _Array, groups: Sequence[Hashable], n_folds: int
+    statistics: Tensor, parameters: _Array, groups: Sequence[Hashable], n_folds: int, trend: float = 0.0
 ) -> tuple[_Array, npt.NDArray[np.intp]]:
     """Deal the groups to folds, and predict all shots by regressions that know nothing of a fold.
 
@@ -208,6 +235,7 @@ def predict_folds(
     Parameters
     ----------
     statistics, parameters, groups : (N, D), (N, K) and the N scenes, see `SceneRegression.fit`.
+    trend : see `SceneRegression`.
     n_folds : F, of which some remain empty if there are fewer groups.
 
     Returns
@@ -224,16 +252,19 @@ def predict_folds(
     predicted = np.tile(parameters.mean(0), (n_folds, len(parameters), 1))
     for fold in range(n_folds if len(members) > 1 else 0):
         known, unknown = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        regression = SceneRegression(statistics.shape[1], parameters.shape[1], len(known))
+        regression = SceneRegression(statistics.shape[1], parameters.shape[1], len(known), trend)
         left_out = regression.fit(statistics[known], parameters[known], [groups[int(index)] for index in known])
         predicted[fold, known], predicted[fold, unknown] = left_out, regression(statistics[unknown]).double().numpy()
     return predicted, folds
 
 
 def _weights(errors: _Array, n_groups: int) -> _Array:
-    """Return the weights (C, K) of the candidates by their mean squared errors (C, K), as of Gaussian likelihoods."""
-    relative = errors / errors.min(0).clip(1e-30)
-    weights = np.exp(-0.5 * n_groups * (relative - 1))
+    """Return the weights (C, K) of the candidates by their mean squared errors (C, K).
+
+    They are likelihoods of Gaussian errors of unknown variance.
+    """
+    floored = errors.clip(1e-30)
+    weights = (floored / floored.min(0)) ** (-0.5 * n_groups)
     return np.asarray(weights / weights.sum(0))
 
 

@@ -11,6 +11,7 @@ __all__ = [
     "CHROMINANCE",
     "LOG_MEAN",
     "LUMINANCE",
+    "METERED",
     "N_STATISTICS",
     "THUMBNAIL_PX",
     "brightness_map",
@@ -32,6 +33,9 @@ N_STATISTICS = 24
 
 LOG_MEAN = 9
 """Column of the mean logarithm of the brightness."""
+
+METERED = [4, LOG_MEAN, 11]
+"""Columns of log brightness that exposure meters look at: the median, the mean, and the mean of the centre."""
 
 CHROMINANCE = [17, 18, 19, 20, 21]
 """Columns that describe the colours, and not the brightness."""

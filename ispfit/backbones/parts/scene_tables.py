@@ -49,11 +49,12 @@ class Direction(nn.Module):
 
     camera: Tensor
     residual_nodes = _SCENE_NODES  # per side of what the residual adds
+    trend = 0.0  # usual slope of the log gain by the metered log brightness
 
     def __init__(self, n_statistics: int, max_shots: int) -> None:
         super().__init__()
         self.register_buffer("camera", torch.zeros(3, CAMERA_NODES, CAMERA_NODES, CAMERA_NODES))
-        self.regression = SceneRegression(n_statistics, 1 + N_COEFFICIENTS, max_shots)
+        self.regression = SceneRegression(n_statistics, 1 + N_COEFFICIENTS, max_shots, self.trend)
         self.residual = Residual(n_statistics)
         self.uncertainty = Uncertainty(1 + N_COEFFICIENTS)
 
@@ -202,7 +203,7 @@ class Direction(nn.Module):
         if len(set(groups)) == 1:
             parameters[:] = 0  # a single scene is what the camera is fitted to; it does not tell how others differ
         self.regression.fit(statistics, parameters, groups)
-        predicted, folds = predict_folds(statistics, parameters, groups, N_FOLDS)
+        predicted, folds = predict_folds(statistics, parameters, groups, N_FOLDS, self.regression.trend)
         rest = ResidualShots(
             inputs=self.coordinates(torch.from_numpy(inputs.colors).float()),
             targets=self.encoded(torch.from_numpy(targets.colors).float()),
