@@ -38,13 +38,13 @@ def export(model: Path, output: Path, direction: str, overwrite: bool, as_json: 
     graph is compared with the model in onnxruntime, at another size and in tiles; what differs is not written.
     """
     from ispfit import load
-    from ispfit.formats.onnx_export import export_onnx
+    from ispfit.formats.onnx_export import export_onnx, graph_path
 
     fitted = load(model, device="cpu")
     directions = tuple(fitted.networks_) if direction == "both" else (direction,)
     for way in directions:
         for graph in ("describe", "render"):
-            check_not_there(output.with_name(f"{output.stem}-{way}-{graph}.onnx"), overwrite)
+            check_not_there(graph_path(output, way, graph), overwrite)
     written = export_onnx(fitted, output, directions)
     if as_json:
         print_json([asdict(graphs) | {"paths": [str(path) for path in graphs.paths]} for graphs in written])
