@@ -40,7 +40,7 @@ def events(folder: Path) -> Iterator[tuple[int, str, Any]]:
 
 def test_losses_psnr_and_pictures_are_written(pairs: Any, tmp_path: Path) -> None:
     callback = TensorBoard(tmp_path, n_pictures=1, picture_every=2, size=16)
-    model = ISPModel("mlp", max_steps=200, validation_fraction=0.25, random_state=0).set_callbacks(callback)
+    model = ISPModel("mlp", max_steps=20, validation_fraction=0.25, random_state=0).set_callbacks(callback)
     model.fit(*pairs)
     found = list(events(tmp_path / "fit-1"))
     for direction, record in model.records_.items():
