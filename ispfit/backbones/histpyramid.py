@@ -16,6 +16,7 @@ from ispfit.backbones.parts.grids import sample_grids
 from ispfit.backbones.parts.histogram import LearnableHistogram
 from ispfit.backbones.parts.pooling import average_3x3, pooling_weights
 from ispfit.backbones.parts.precision import Float32Conv2d
+from ispfit.errors import BackboneError
 from ispfit.images import Image
 from ispfit.plugins import hookimpl
 from ispfit.settings import Range
@@ -130,6 +131,8 @@ class HistPyramidNetwork(Network):
         mean of votes. With grids, it is the mean over the thumbnail.
         """
         if not self.grids:
+            if torch.compiler.is_exporting():
+                raise BackboneError("without grids, the weights of cascaded poolings follow from the image's size")
             rows, columns = (pooling_weights(size, _POOLING_STRIDES, image.device) for size in image.shape[2:])
             return Scene(histogram=self.histogram.mean(image, rows, columns, self._compress))
         votes = self.histogram(self._compress(adaptive_avg_pool2d(image, _THUMBNAIL_PX)))

@@ -233,7 +233,7 @@ def exit_code(command: list[str]) -> Any:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [*list_backbones(), "histpyramid.paper", "photofinish.residual", *PLUGINS])
+@pytest.mark.parametrize("name", [*list_backbones(), "photofinish.residual", *PLUGINS])
 def test_every_backbone_is_exported(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     X, Y = make_camera_pairs(12, image_size=96, random_state=0)
     model = ISPModel(make_backbone(name, monkeypatch), max_steps=5, random_state=0).fit(X, Y)
@@ -253,5 +253,12 @@ def make_backbone(name: str, monkeypatch: pytest.MonkeyPatch) -> Backbone:
         monkeypatch.syspath_prepend(ROOT / "plugins" / name)
         [plugin] = import_module(name.replace("-", "_")).ispfit_backbones()
         return plugin()  # type: ignore[no-any-return]
-    variants = {"histpyramid.paper": HistPyramid.paper, "photofinish.residual": lambda: Photofinish(residual=True)}
+    variants = {"photofinish.residual": lambda: Photofinish(residual=True)}
     return variants.get(name, get_backbone(name.split(".")[0]))()
+
+
+def test_the_network_as_published_is_refused_with_the_reason(tmp_path: Path) -> None:
+    X, Y = make_camera_pairs(2, image_size=32, random_state=0)
+    model = ISPModel(HistPyramid.paper(channels=2), direction="forward", max_steps=1, random_state=0).fit(X, Y)
+    with pytest.raises(BackboneError, match=r"cannot be exported .* without grids, the weights of cascaded poolings"):
+        export_onnx(model, tmp_path / "model.onnx")
