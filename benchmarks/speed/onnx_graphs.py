@@ -20,6 +20,7 @@ from ispfit import ISPModel
 from ispfit.cli import run
 from ispfit.comparison import markdown_table
 from ispfit.datasets import make_camera_pairs
+from ispfit.formats import onnx_runner
 from ispfit.formats.onnx_export import export_onnx
 
 RUN = """
@@ -36,13 +37,13 @@ if kind == "torch":
     model = ispfit.load(path + ".ispfit")
     render = lambda: model.transform([image])[0]
 else:
+    import runpy
     import onnxruntime
-    from ispfit.formats.onnx_runner import OnnxModel
     make = onnxruntime.InferenceSession
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     onnxruntime.InferenceSession = lambda path: make(path, options)
-    model = OnnxModel(path + ".onnx")
+    model = runpy.run_path(sys.argv[5])["OnnxModel"](path + ".onnx")  # alone: ispfit would bring torch
     render = lambda: model(image)
 began = time.perf_counter()
 render()
@@ -77,7 +78,7 @@ def onnx_graphs(backbones: tuple[str, ...], megapixels: float, threads: int) -> 
 
 def measure(kind: str, stem: str, height: int, threads: int) -> tuple[float, float]:
     """Return seconds, and MiB above the image, the library included."""
-    command = [sys.executable, "-c", RUN, kind, stem, str(height), str(threads)]
+    command = [sys.executable, "-c", RUN, kind, stem, str(height), str(threads), onnx_runner.__file__]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     seconds, mib = json.loads(done.stdout.splitlines()[-1])
     return seconds, mib

@@ -143,6 +143,12 @@ def test_it_runs_without_torch_and_without_ispfit(exported: Any, tmp_path: Path)
     np.testing.assert_allclose(json.loads(done.stdout), model.transform([image])[0][4, 4], atol=1e-5)
 
 
+def test_the_documentation_shows_the_runner_which_is_short() -> None:
+    runner = Path(onnx_runner.__file__).read_text(encoding="utf-8")
+    assert f"```python\n{runner}```" in (ROOT / "docs" / "exports.md").read_text(encoding="utf-8")
+    assert len(runner.splitlines()) <= 40
+
+
 @pytest.mark.parametrize(
     ("network", "message"),
     [
