@@ -21,6 +21,7 @@ from ispfit.io.exif import read_exif
 from ispfit.io.listing import TIFF_SUFFIXES
 from ispfit.io.orientation import FLIP_OF_ORIENTATION, upright
 from ispfit.io.profiles import encoding_of
+from ispfit.io.tiff_lengths import expect_exact_lengths
 from ispfit.io.tiff_limits import check_layout
 from ispfit.io.tiff_tail import warn_of_tail
 from ispfit.plugins import hookimpl
@@ -110,6 +111,7 @@ def read_tiff(source: Path) -> TiffPicture:
     with _open_main_page(source) as page:
         _check_kind(page, source)
         check_layout(page, source)
+        expect_exact_lengths(page, source)
         pixels = page.asarray().reshape(page.shaped)
         if pixels.size == 0:
             raise FileError(f"{source}: the file is damaged: it holds no pixels.")
