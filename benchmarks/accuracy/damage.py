@@ -21,6 +21,7 @@ from typing import Any
 import imageio.v3 as iio
 import numpy as np
 import tifffile
+from PIL import Image as PILImage
 
 from ispfit.datasets import make_camera_roll
 from ispfit.errors import InputWarning, IspfitError
@@ -70,12 +71,32 @@ def make_files(folder: Path) -> list[Path]:
     [(raw, jpeg)] = make_camera_roll(folder, 1, image_size=(384, 576), random_state=3)
     plain = folder / "no-digest.dng"
     plain.write_bytes(raw.read_bytes().replace(_DIGEST_TAG, _NO_TAG, 1))  # as of a camera
+    lossless = [folder / "lossless-tiles.dng", folder / "lossless-strip.dng"]
+    for path, tile in zip(lossless, ((256, 256), None), strict=True):
+        write_lossless_dng(path, plain, tile)
     codes = np.round(np.asarray(read_srgb(jpeg)) * 255).astype(np.uint8)
+    restarts = folder / "restarts.jpg"
+    PILImage.fromarray(codes).save(restarts, quality=92, restart_marker_rows=1)
     iio.imwrite(folder / "picture.png", codes)
     options: list[dict[str, Any]] = [{}, {"compression": "lzw"}, {"compression": "zlib"}]
     for name, option in zip(("plain", "lzw", "zlib"), options, strict=True):
         tifffile.imwrite(folder / f"{name}.tif", codes, photometric="rgb", **option)
-    return [raw, plain, jpeg, folder / "picture.png", *sorted(folder.glob("*.tif"))]
+    return [raw, plain, *lossless, jpeg, restarts, folder / "picture.png", *sorted(folder.glob("*.tif"))]
+
+
+def write_lossless_dng(path: Path, plain: Path, tile: tuple[int, int] | None) -> None:
+    """Write the samples of an uncompressed DNG as lossless JPEG, in tiles or as one strip."""
+    with tifffile.TiffFile(plain) as file:
+        page: Any = next(page for page in file.pages if page.photometric == tifffile.PHOTOMETRIC.CFA)
+        mosaic = page.asarray()
+        tags = [(tag.code, tag.dtype, tag.count, tag.value, True) for tag in page.tags if is_of_dng(tag.code)]
+    options: dict[str, Any] = {"tile": tile} if tile else {"rowsperstrip": len(mosaic)}
+    how = {"compression": tifffile.COMPRESSION.JPEG, "compressionargs": {"lossless": True, "bitspersample": 16}}
+    tifffile.imwrite(path, mosaic, photometric="cfa", metadata=None, extratags=tags, **how, **options)
+
+
+def is_of_dng(code: int) -> bool:
+    return code in (274, 33421, 33422) or 50706 <= code < 51111  # orientation, colour filters, or of DNG
 
 
 def read(path: Path) -> np.ndarray[Any, Any]:

@@ -41,28 +41,34 @@ def new_raw_image_digest(samples: npt.NDArray[np.uint16]) -> bytes:
     return tiles.digest()
 
 
-def check_raw_digest(raw: Any, source: Path, facts: DngFacts) -> None:
-    """Raise a `FileError` if the samples of an open DNG do not match its digest; most cameras write none.
+def check_raw_digest(raw: Any, source: Path, facts: DngFacts) -> bool:
+    """Return whether the samples of an open DNG match its digest; False if there is none, as most cameras write none.
 
     Parameters
     ----------
     raw : an open `rawpy.RawPy`; its samples are decoded.
     source : path of the file, for the message.
     facts : of the DNG.
+
+    Raises
+    ------
+    FileError
+        If they do not match it.
     """
     if any(facts.tags.numbers(name) not in ((), (1.0,)) for name in _CHANGES_SAMPLES):
-        return
+        return False
     samples = raw.raw_image
     samples = samples[..., : facts.n_samples] if samples.ndim == 3 else samples
     if samples.shape[:2] != (facts.height, facts.width) or samples[0, 0].size != facts.n_samples:
-        return
+        return False
     for name in ("NewRawImageDigest", "RawImageDigest"):
         told = facts.tags.data(name)
         if len(told) == _DIGEST_BYTES and any(told):
             matches = told == new_raw_image_digest(samples) if name.startswith("New") else _matches_old(told, samples)
             if matches:
-                return
+                return True
             raise FileError(f"{source}: the file is damaged: its samples do not match its digest ({name}).")
+    return False
 
 
 def _matches_old(told: bytes, samples: npt.NDArray[np.uint16]) -> bool:

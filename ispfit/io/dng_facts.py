@@ -69,6 +69,12 @@ class DngFacts:
     opcodes: tuple[bytes, bytes, bytes]
     tags: Tags = field(repr=False, compare=False)
 
+    @property
+    def tile(self) -> tuple[int, int]:
+        """Height and width of the tiles of the stored samples, or of the strips."""
+        rows = min(self.tags.layout("RowsPerStrip", self.height), self.height)
+        return max(1, self.tags.layout("TileLength", rows)), max(1, self.tags.layout("TileWidth", self.width))
+
 
 def read_dng_facts(source: Path) -> DngFacts | None:
     """Return the facts of a DNG's raw image; None if the file is not a DNG.

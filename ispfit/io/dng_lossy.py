@@ -14,7 +14,6 @@ import simplejpeg
 
 from ispfit.errors import FileError, decoding
 from ispfit.io.dng_facts import DngFacts
-from ispfit.io.dng_tags import Tags
 
 __all__ = ["LOSSY_JPEG", "decode_lossy_tiles"]
 
@@ -32,32 +31,20 @@ def decode_lossy_tiles(source: Path, facts: DngFacts) -> npt.NDArray[np.uint8]:
     FileError
         If a tile is missing or damaged.
     """
-    height, width = _tile_size(facts)
-    offsets, sizes = _segments(facts.tags)
+    height, width = facts.tile
+    places = facts.tags.segments()
     down, across = -(-facts.height // height), -(-facts.width // width)
-    if len(offsets) != len(sizes) or len(offsets) != down * across:
-        raise FileError(f"{source}: the DNG is damaged: it has {len(offsets)} tiles, expected {down} x {across}.")
+    if len(places) != down * across:
+        raise FileError(f"{source}: the DNG is damaged: it has {len(places)} tiles, expected {down} x {across}.")
     codes = np.empty((facts.height, facts.width, 3), np.uint8)
     with source.open("rb") as file:
-        for number, (offset, size) in enumerate(zip(offsets, sizes, strict=True)):
+        for number, (offset, size) in enumerate(places):
             file.seek(offset)
             top, left = number // across * height, number % across * width
             target = codes[top : top + height, left : left + width]
             data = file.read(size)
             target[...] = _decode(data, facts.tags.data("JPEGTables"), target.shape, (height, width), source)
     return codes
-
-
-def _tile_size(facts: DngFacts) -> tuple[int, int]:
-    width, rows_per_strip = facts.tags.layout("TileWidth", facts.width), facts.tags.layout("RowsPerStrip", facts.height)
-    return max(1, facts.tags.layout("TileLength", min(rows_per_strip, facts.height))), max(1, width)
-
-
-def _segments(tags: Tags) -> tuple[list[int], list[int]]:
-    """Return the offsets and the numbers of bytes of the tiles, or of the strips."""
-    kind = "Tile" if "TileOffsets" in tags.raw else "Strip"
-    offsets, sizes = (tags.raw.get(f"{kind}{part}", ()) for part in ("Offsets", "ByteCounts"))
-    return [round(offset) for offset in offsets], [round(size) for size in sizes]
 
 
 def _decode(

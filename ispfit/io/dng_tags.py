@@ -80,6 +80,12 @@ class Tags:
         value = self.raw.get(name) or self.first.get(name)
         return value if isinstance(value, bytes) else b""
 
+    def segments(self) -> list[tuple[int, int]]:
+        """Return offset and number of bytes of each tile of the raw image, or of each strip."""
+        kind = "Tile" if "TileOffsets" in self.raw else "Strip"
+        offsets, sizes = (self.raw.get(f"{kind}{part}", ()) for part in ("Offsets", "ByteCounts"))
+        return [(round(offset), round(size)) for offset, size in zip(offsets, sizes, strict=False)]
+
 
 def read_dng_tags(source: Path) -> Tags | None:
     """Return the tags of a DNG's raw image; None if the file is not a DNG.

@@ -15,7 +15,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from ispfit.errors import FileError
 from ispfit.io.jpeg_scans import Frame, first_picture
 
-__all__ = ["check_jpeg", "check_seams"]
+__all__ = ["check_jpeg", "check_seams", "decode_strictly"]
 
 _EXTRA_BYTES = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes before marker 0xd9")
 _COLORS = {1: "GRAY", 3: "RGB", 4: "CMYK"}  # that leave 1, 3 or 4 components as they are stored
@@ -48,25 +48,38 @@ def check_jpeg(data: bytes, source: Path) -> None:
         )
     if frame.bits != 8:
         raise FileError(f"{source}: expected a JPEG of 8 bits per sample, got {frame.bits}, which is not supported.")
-    frame = _check_codes(frame, source)
+    try:
+        frame, _ = decode_strictly(frame)
+    except ValueError as error:
+        raise FileError(f"{source}: the JPEG is damaged: {str(error).rstrip('.')}.") from error
     if len(frame.sampling) < 4 and frame.coding == "sequential":  # others are coded such that a shift leaves no seam
         with JpegImageFile(io.BytesIO(frame.data)) as planes:
             check_seams(np.atleast_3d(np.asarray(planes)), frame.block, source)
 
 
-def _check_codes(frame: Frame, source: Path) -> Frame:
-    """Return the frame without padding; raise a `FileError` if libjpeg reports a problem with its codes."""
+def decode_strictly(frame: Frame) -> tuple[Frame, npt.NDArray[np.uint8]]:
+    """Decode a frame of 8 bits as far as a check of its codes needs.
+
+    Returns
+    -------
+    The frame without padding, and its components, H x W x C: of a lossless frame all samples, of others an eighth of
+    the size, the mean of each block of 8 x 8.
+
+    Raises
+    ------
+    ValueError
+        With what libjpeg reports of its codes.
+    """
     # An eighth of the size is fastest, but libjpeg-turbo writes a lossless picture at full size in any case.
     smallest = (0, 0, 1) if frame.coding == "lossless" else (1, 1, 8)
     try:
-        simplejpeg.decode_jpeg(frame.data, _COLORS[len(frame.sampling)], True, True, *smallest)
+        return frame, simplejpeg.decode_jpeg(frame.data, _COLORS[len(frame.sampling)], True, True, *smallest)
     except ValueError as error:
         if found := _EXTRA_BYTES.search(str(error)):
             shorter = frame.without_padding(int(found[1]))
             if len(shorter.data) < len(frame.data):
-                return _check_codes(shorter, source)  # libjpeg tells its first problem alone
-        raise FileError(f"{source}: the JPEG is damaged: {str(error).rstrip('.')}.") from error
-    return frame
+                return decode_strictly(shorter)  # libjpeg tells its first problem alone
+        raise
 
 
 def check_seams(planes: npt.NDArray[np.uint8], block: tuple[int, int], source: Path) -> None:

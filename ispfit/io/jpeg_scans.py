@@ -10,18 +10,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-__all__ = ["JPEG_SIGNATURE", "Frame", "first_picture"]
+__all__ = ["DHT", "DQT", "DRI", "EOI", "FRAMES", "JPEG_SIGNATURE", "SOI", "SOS", "Frame", "first_picture", "segments"]
 
 JPEG_SIGNATURE = b"\xff\xd8\xff"
 
-_SOI, _EOI = b"\xff\xd8", b"\xff\xd9"
-_DHT, _JPG, _DAC, _SOS, _DQT, _DRI = 0xC4, 0xC8, 0xCC, 0xDA, 0xDB, 0xDD
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {_DHT, _JPG, _DAC}
+SOI, EOI = b"\xff\xd8", b"\xff\xd9"
+DHT, _JPG, _DAC, SOS, DQT, DRI = 0xC4, 0xC8, 0xCC, 0xDA, 0xDB, 0xDD
+FRAMES = frozenset(range(0xC0, 0xD0)) - {DHT, _JPG, _DAC}
 _SEQUENTIAL, _PROGRESSIVE = frozenset({0xC0, 0xC1, 0xC9}), frozenset({0xC2, 0xCA})
 _FRAME_HEADER_BYTES = 13  # with its marker and one component
 _SCAN_HEADER_BYTES = 8  # with one component
 _MAX_PADDING_BYTES = 2
-_TABLES = frozenset({_DHT, _DAC, _DQT, _DRI})
+_TABLES = frozenset({DHT, _DAC, DQT, DRI})
 _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
 _END_OF_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
@@ -63,9 +63,9 @@ class Frame:
         ----------
         extra : bytes of the scan that its decoder did not need.
         """
-        scans = self.data.removesuffix(_EOI)
+        scans = self.data.removesuffix(EOI)
         shorter = scans[:-extra] if 0 < extra <= _MAX_PADDING_BYTES else scans.rstrip(b"\0")
-        return replace(self, data=shorter + _EOI)
+        return replace(self, data=shorter + EOI)
 
 
 def first_picture(data: bytes) -> Frame | None:
@@ -75,14 +75,14 @@ def first_picture(data: bytes) -> Frame | None:
     In the header of a sequential scan the parameters that only progressive scans use are set to what the standard
     says. An end that is missing is added: whether pixels are missing is for the decoder to tell.
     """
-    parts, frame = [_SOI, _AS_STORED], None
-    for marker, segment in _segments(data):
-        if marker in _FRAMES and frame is None:
+    parts, frame = [SOI, _AS_STORED], None
+    for marker, segment in segments(data):
+        if marker in FRAMES and frame is None:
             frame = marker, segment
             parts.append(segment)
         elif marker in _TABLES:
             parts.append(segment)
-        elif marker == _SOS and frame is not None:
+        elif marker == SOS and frame is not None:
             parts.append(_sequential(segment) if frame[0] in _SEQUENTIAL else segment)
     if frame is None or len(frame[1]) < _FRAME_HEADER_BYTES:
         return None
@@ -90,24 +90,24 @@ def first_picture(data: bytes) -> Frame | None:
     coding: Any = {marker in _SEQUENTIAL: "sequential", marker in _PROGRESSIVE: "progressive"}.get(True, "lossless")
     sampling = tuple((factors >> 4, factors & 15) for factors in header[11::3][: header[9]])
     size = int.from_bytes(header[5:7], "big"), int.from_bytes(header[7:9], "big")
-    return Frame(b"".join([*parts, _EOI]), coding, size, header[4], sampling)
+    return Frame(b"".join([*parts, EOI]), coding, size, header[4], sampling)
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+def segments(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield marker and bytes of each segment of the first picture; a scan header comes with the data of its scan."""
     position = 2
     while (found := _MARKER.search(data, position)) is not None:
         marker, start = data[found.start() + 1], found.start()
         position = start + 2
-        if marker == _EOI[1]:
+        if marker == EOI[1]:
             return
         if marker in _WITHOUT_LENGTH:
             continue
         length = int.from_bytes(data[position : position + 2], "big")
-        if length < (_SCAN_HEADER_BYTES if marker == _SOS else 2) or position + length > len(data):
+        if length < (_SCAN_HEADER_BYTES if marker == SOS else 2) or position + length > len(data):
             continue
         position += length
-        if marker == _SOS:
+        if marker == SOS:
             end = _END_OF_SCAN.search(data, position)
             position = len(data) if end is None else end.start()
         yield marker, data[start:position]

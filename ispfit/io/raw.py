@@ -18,6 +18,7 @@ from ispfit.images import Image, Shot
 from ispfit.io.camera_rgb import camera_rgb
 from ispfit.io.dng_digest import check_raw_digest
 from ispfit.io.dng_facts import DngFacts, read_dng_facts
+from ispfit.io.dng_jpeg import check_jpeg_tiles
 from ispfit.io.dng_kinds import check_dng_kind
 from ispfit.io.dng_levels import warn_of_opcodes
 from ispfit.io.dng_lossy import LOSSY_JPEG
@@ -155,8 +156,8 @@ def _read_by_libraw(source: Path, half_size: bool, highlights: Highlights, gains
         warn_of_tail(source, stacklevel=4)
     with open_raw(source) as raw:
         check_raw_samples(raw, source, facts)
-        if facts is not None and facts.compression != LOSSY_JPEG:
-            check_raw_digest(raw, source, facts)
+        if facts is not None and facts.compression != LOSSY_JPEG and not check_raw_digest(raw, source, facts):
+            check_jpeg_tiles(raw.raw_image, facts, source)
         gains = gains or _as_shot_gains(raw, facts, source)
         shot, flip = raw_shot(raw, exif, source, gains), raw.sizes.flip
         light = camera_rgb(raw, source, facts, half_size, gains)
