@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ __all__ = ["check_jpeg_tiles"]
 _JPEG = 7  # of the tag Compression
 _CORRUPT = ("Corrupt JPEG data", "Premature end")  # how libjpeg begins what it reports of codes
 _PADDING = b"\x00\xff"
+_MAX_CLAIM = 2  # pixels that a tile may claim, relative to the samples of the image
 _EXAMPLES = 16  # sound tiles that show how the camera ends its codes
 _MAX_ODD_BYTES = 2  # that a camera may add, if no sound tile shows that it does not
 _MIDDLE = 128  # of 8 bits
@@ -51,7 +53,8 @@ def check_jpeg_tiles(samples: npt.NDArray[np.uint16], facts: DngFacts, source: P
 
         def read(number: int) -> Frame | None:
             file.seek(places[number][0])
-            return first_picture(file.read(places[number][1]))
+            frame = first_picture(file.read(places[number][1]))
+            return None if frame is None or math.prod(frame.size) > _MAX_CLAIM * samples.size else frame
 
         first = read(0)
         lossless = first is not None and first.coding == "lossless"

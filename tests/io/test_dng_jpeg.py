@@ -91,6 +91,13 @@ def test_a_damaged_tile_is_named(
         check(path, samples)  # no jump, no look
 
 
+def test_a_tile_that_claims_more_than_the_image_is_not_decoded(tmp_path: Path, samples: Any, shifted: Any) -> None:
+    path, tiles = write(tmp_path / "a.dng", samples, lossless)
+    size = TILE.to_bytes(2, "big") * 2
+    path.write_bytes(path.read_bytes().replace(tiles[5], tiles[5].replace(size, b"\xf0\xf0\xf0\xf0", 1)))
+    check(path, shifted)
+
+
 def test_read_raw_notices_what_libraw_decodes(tmp_path: Path, samples: Any) -> None:
     path, tiles = write(tmp_path / "a.dng", samples, lossless)
     read_raw(path)
