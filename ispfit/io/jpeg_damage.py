@@ -22,7 +22,8 @@ _COLORS = {1: "GRAY", 3: "RGB", 4: "CMYK"}  # that leave 1, 3 or 4 components as
 _MAX_PIXELS = 250_000_000
 _MIN_SHIFT_CODES = 4.0
 _MIN_SEAM_SHARE = 0.5  # share of the columns that a seam must explain; undamaged photographs stay below 0.3
-_FEWEST_COLUMNS = 2  # that must agree on either side of the start of a shift
+_MIN_BAND_SHARE = 0.7  # the same of a shift within a row of blocks; undamaged photographs stay below 0.6
+_FEWEST_COLUMNS, _FEWEST_OF_BAND = 2, 6  # that must agree on either side of the start of a shift; shifted in a band
 _MIN_CONTRAST_CODES, _MAX_CONTRAST_RATIO = 2, 8  # of blocks with texture, and of two blocks of one texture
 
 
@@ -54,7 +55,8 @@ def check_jpeg(data: bytes, source: Path) -> None:
         raise FileError(f"{source}: the JPEG is damaged: {str(error).rstrip('.')}.") from error
     if len(frame.sampling) < 4 and frame.coding == "sequential":  # others are coded such that a shift leaves no seam
         with JpegImageFile(io.BytesIO(frame.data)) as planes:
-            check_seams(np.atleast_3d(np.asarray(planes)), frame.block, source)
+            row = -(-frame.size[1] // frame.block[1])
+            check_seams(np.atleast_3d(np.asarray(planes)), frame.block, source, frame.restart_interval == row)
 
 
 def decode_strictly(frame: Frame) -> tuple[Frame, npt.NDArray[np.uint8]]:
@@ -82,8 +84,10 @@ def decode_strictly(frame: Frame) -> tuple[Frame, npt.NDArray[np.uint8]]:
         raise
 
 
-def check_seams(planes: npt.NDArray[np.uint8], block: tuple[int, int], source: Path) -> None:
-    """Raise a `FileError` if the colours of a JPEG are shifted from one of its blocks to the end of the file.
+def check_seams(
+    planes: npt.NDArray[np.uint8], block: tuple[int, int], source: Path, rows_restart: bool = False
+) -> None:
+    """Raise a `FileError` if the colours of a JPEG are shifted from one of its blocks to its end, or to that of a row.
 
     A flipped bit often leaves a decodable file: the mean of each block is coded as a difference from the mean of the
     block before, so that everything after the flipped bit shifts in colour. Its texture stays, which tells such a shift
@@ -94,6 +98,7 @@ def check_seams(planes: npt.NDArray[np.uint8], block: tuple[int, int], source: P
     planes : uint8 H x W x C, the components as the file stores them.
     block : height and width of the unit in which the file is coded, in pixels.
     source : path of the file, for the message.
+    rows_restart : whether the codes restart with each row of blocks.
     """
     rows, columns = (side // length for side, length in zip(planes.shape, block, strict=False))
     if rows < 4 or columns < 6:
@@ -105,6 +110,8 @@ def check_seams(planes: npt.NDArray[np.uint8], block: tuple[int, int], source: P
         jumps = np.median(jumps.reshape(rows - 1, columns, block[1]), axis=2)
         if _largest_seam_share(jumps, alike) >= _MIN_SEAM_SHARE:
             raise FileError(f"{source}: the JPEG is damaged: its colours are shifted from one block to the end.")
+        if rows_restart and _largest_band_share(jumps, alike) >= _MIN_BAND_SHARE:
+            raise FileError(f"{source}: the JPEG is damaged: its colours are shifted in a part of a row of blocks.")
 
 
 def _alike_in_texture(blocks: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
@@ -135,17 +142,44 @@ def _largest_seam_share(jumps: npt.NDArray[np.float32], alike: npt.NDArray[np.bo
     tolerance = np.maximum(2, np.abs(shift) / 3)
     fits_left = (np.abs(above) < tolerance) & (np.abs(below - shift) < tolerance)
     fits_right = (np.abs(above - shift) < tolerance) & (np.abs(below) < tolerance)
-    start = np.arange(2, jumps.shape[1] - 1)
-    left = _running_share(fits_left, alike[1:])[:, start - 1]
-    right = _running_share(fits_right[:, ::-1], alike[:-1, ::-1])[:, jumps.shape[1] - 1 - start]
-    share = np.where(np.abs(shift) < _MIN_SHIFT_CODES, 0, np.minimum(left, right))
-    return float(share.max())
+    left, right = _running_share(fits_left, alike[1:]), _running_share(fits_right[:, ::-1], alike[:-1, ::-1])
+    return _best_start(left, right, shift)
 
 
-def _running_share(fits: npt.NDArray[np.bool_], counted: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Return the share of the counted columns that fit, among those up to each column."""
+def _largest_band_share(jumps: npt.NDArray[np.float32], alike: npt.NDArray[np.bool_]) -> float:
+    """Return the same as `_largest_seam_share` for a shift that ends with its row of blocks, as the codes restart."""
+    #     . . . . . . . . . .
+    #     . . . . # # # # # #    left of the start:  no jumps
+    #     . . . . . . . . . .    right of the start: a jump of s above the row, one of -s below
+    above, below = jumps[:-1], jumps[1:]
+    shift = np.median((above - below)[:, -_FEWEST_OF_BAND:], axis=1, keepdims=True) / 2
+    tolerance = np.maximum(2, np.abs(shift) / 3)
+    counted = alike[:-1] & alike[1:]
+    fits_left = (np.abs(above) < tolerance) & (np.abs(below) < tolerance)
+    fits_right = (np.abs(above - shift) < tolerance) & (np.abs(below + shift) < tolerance)
+    right = _running_share(fits_right[:, ::-1], counted[:, ::-1], _FEWEST_OF_BAND)
+    return _best_start(_running_share(fits_left, counted), right, shift)
+
+
+def _best_start(left: npt.NDArray[np.float64], right: npt.NDArray[np.float64], shift: npt.NDArray[np.float32]) -> float:
+    """Return the largest share of all rows and starts; of the shares left and right of a start the smaller one counts.
+
+    Parameters
+    ----------
+    left, right : (rows, columns), shares of the columns up to each, counted from the left and from the right.
+    shift : (rows, 1), in codes.
+    """
+    start = np.arange(2, left.shape[1] - 1)
+    share = np.minimum(left[:, start - 1], right[:, left.shape[1] - 1 - start])
+    return float(np.where(np.abs(shift) < _MIN_SHIFT_CODES, 0, share).max())
+
+
+def _running_share(
+    fits: npt.NDArray[np.bool_], counted: npt.NDArray[np.bool_], fewest: int = _FEWEST_COLUMNS
+) -> npt.NDArray[np.float64]:
+    """Return the share of the counted columns that fit, among those up to each column; `fewest` count at least."""
     number = np.cumsum(counted, axis=1)
-    return np.asarray(np.cumsum(fits & counted, axis=1) / np.maximum(number, _FEWEST_COLUMNS))
+    return np.asarray(np.cumsum(fits & counted, axis=1) / np.maximum(number, fewest))
 
 
 def _jumps(plane: npt.NDArray[Any], height: int, smooth: bool) -> npt.NDArray[np.float32]:

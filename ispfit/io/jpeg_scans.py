@@ -41,6 +41,7 @@ class Frame:
     size : height and width in pixels, as the header claims.
     bits : bits per sample.
     sampling : horizontal and vertical sampling factor of each component.
+    restart_interval : number of blocks, see `block`, after which the codes restart; 0 if they do not.
     """
 
     data: bytes
@@ -48,6 +49,7 @@ class Frame:
     size: tuple[int, int]
     bits: int
     sampling: tuple[tuple[int, int], ...]
+    restart_interval: int = 0
 
     @property
     def block(self) -> tuple[int, int]:
@@ -75,13 +77,14 @@ def first_picture(data: bytes) -> Frame | None:
     In the header of a sequential scan the parameters that only progressive scans use are set to what the standard
     says. An end that is missing is added: whether pixels are missing is for the decoder to tell.
     """
-    parts, frame = [SOI, _AS_STORED], None
+    parts, frame, interval = [SOI, _AS_STORED], None, 0
     for marker, segment in segments(data):
         if marker in FRAMES and frame is None:
             frame = marker, segment
             parts.append(segment)
         elif marker in _TABLES:
             parts.append(segment)
+            interval = int.from_bytes(segment[4:6], "big") if marker == DRI else interval
         elif marker == SOS and frame is not None:
             parts.append(_sequential(segment) if frame[0] in _SEQUENTIAL else segment)
     if frame is None or len(frame[1]) < _FRAME_HEADER_BYTES:
@@ -90,7 +93,7 @@ def first_picture(data: bytes) -> Frame | None:
     coding: Any = {marker in _SEQUENTIAL: "sequential", marker in _PROGRESSIVE: "progressive"}.get(True, "lossless")
     sampling = tuple((factors >> 4, factors & 15) for factors in header[11::3][: header[9]])
     size = int.from_bytes(header[5:7], "big"), int.from_bytes(header[7:9], "big")
-    return Frame(b"".join([*parts, EOI]), coding, size, header[4], sampling)
+    return Frame(b"".join([*parts, EOI]), coding, size, header[4], sampling, interval)
 
 
 def segments(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -16,6 +16,7 @@ from PIL import ImageDraw
 from ispfit.datasets import make_camera_pairs
 from ispfit.errors import FileError
 from ispfit.io import read_srgb
+from ispfit.io.jpeg_damage import check_seams
 from ispfit.io.jpeg_scans import first_picture
 
 ODD: dict[str, Callable[[bytes], bytes]] = {
@@ -143,6 +144,45 @@ def test_a_caption_that_is_burnt_in_is_no_damage(tmp_path: Path, scene: Any, top
             read(tmp_path, encode(np.asarray(picture), **options))
 
 
+@pytest.mark.parametrize("left", [0, 48, 61])
+@pytest.mark.parametrize("shade", [0, 100, 255])
+def test_a_bar_of_text_is_no_damage_where_rows_restart(tmp_path: Path, scene: Any, left: int, shade: int) -> None:
+    picture = PILImage.fromarray(scene)
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle([left, 32, 143, 47], fill=(shade,) * 3)
+    draw.text((left + 2, 34), "2026:01:01 12:00", fill=(255 - shade,) * 3)
+    for options in ({}, {"mode": "L"}):
+        read(tmp_path, encode(np.asarray(picture), restart_marker_rows=1, **options))
+
+
+def test_a_shift_up_to_the_end_of_a_row_is_damage_where_rows_restart(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).normal(0, 2, (128, 192, 3))
+    planes = np.round(np.add.outer(np.arange(128), np.arange(192))[..., None] / 2 + 20 + noise).astype(np.uint8)
+    check_seams(planes, (8, 8), tmp_path, rows_restart=True)
+    planes[56:64, 80:, 1] += 12
+    check_seams(planes, (8, 8), tmp_path)
+    with pytest.raises(
+        FileError, match=r"the JPEG is damaged: its colours are shifted in a part of a row of blocks\.$"
+    ):
+        check_seams(planes, (8, 8), tmp_path, rows_restart=True)
+
+
+def test_a_wrong_bit_is_noticed_where_rows_restart(tmp_path: Path) -> None:
+    rows, columns = np.mgrid[:96, :144]
+    light = 60 + rows / 2 + columns / 3 + np.random.default_rng(0).normal(0, 3, (96, 144))
+    whole = encode(light.astype(np.uint8), "L", restart_marker_rows=1)
+    read(tmp_path, whole)
+    found = set()
+    for place in range(whole.index(b"\xff\xd4") + 2, whole.index(b"\xff\xd5")):
+        broken = bytearray(whole)
+        broken[place] ^= 1 << place % 8
+        try:
+            read(tmp_path, bytes(broken))
+        except FileError as error:
+            found.add(str(error).split(": ")[-1])
+    assert "its colours are shifted in a part of a row of blocks." in found
+
+
 def test_the_first_picture_holds_what_its_pixels_depend_on_and_no_more(scene: Any) -> None:
     data = encode(scene, comment=b"x" * 1000, icc_profile=b"y" * 1000)
     frame = first_picture(ODD["no end marker"](data))
@@ -153,6 +193,7 @@ def test_the_first_picture_holds_what_its_pixels_depend_on_and_no_more(scene: An
         ((2, 2), (1, 1), (1, 1)),
         (16, 16),
     )
+    assert frame.restart_interval == 0
     assert b"xx" not in frame.data
     assert b"yy" not in frame.data
     assert frame.data.endswith(b"\xff\xd9")
@@ -160,3 +201,6 @@ def test_the_first_picture_holds_what_its_pixels_depend_on_and_no_more(scene: An
     planes.draft("YCbCr", planes.size)
     np.testing.assert_array_equal(np.asarray(PILImage.open(io.BytesIO(frame.data))), np.asarray(planes))
     assert first_picture(b"\xff\xd8 no frame at all \xff\xd9") is None
+    restarting = first_picture(encode(scene, restart_marker_rows=2))
+    assert restarting is not None
+    assert restarting.restart_interval == 2 * 144 // 16
