@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,22 @@ def lossless(tile: Any) -> bytes:
     return bytes(imagecodecs.jpeg8_encode(tile, lossless=True, bitspersample=16))
 
 
+def of_two_components(tile: Any) -> bytes:
+    """As Adobe's converter writes a mosaic: even and odd columns have a Huffman table each."""
+    return with_own_tables(lossless(tile.reshape(len(tile), -1, 2)), [0, 1])
+
+
+def with_own_tables(data: bytes, tables: Sequence[int]) -> bytes:
+    """Return a lossless JPEG whose components use tables of these numbers, which are that of the given one."""
+    start = data.index(b"\xff\xc4")
+    end = start + 2 + int.from_bytes(data[start + 2 : start + 4], "big")
+    content = b"".join(bytes([number]) + data[start + 5 : end] for number in sorted(set(tables)))
+    scan = bytearray(data[end:])
+    for component, number in enumerate(tables):
+        scan[scan.index(b"\xff\xda") + 6 + 2 * component] = number << 4
+    return data[:start] + b"\xff\xc4" + (2 + len(content)).to_bytes(2, "big") + content + bytes(scan)
+
+
 def of_12_bits(tile: Any) -> bytes:
     """As in the DNGs of Blackmagic: even and odd rows stand side by side."""
     return bytes(imagecodecs.jpeg8_encode(np.hstack([tile[::2], tile[1::2]]), level=30, bitspersample=12))
@@ -56,9 +73,9 @@ def overwrite(tile: bytes, at: int, data: bytes) -> bytes:
 
 
 DAMAGES: dict[str, Callable[[bytes, int], bytes]] = {
-    "noise": lambda tile, at: overwrite(tile, at, bytes(range(16, 40))),
-    "zeros": lambda tile, at: overwrite(tile, at, bytes(40)),
-    "inserted": lambda tile, at: (tile[:at] + bytes(range(16, 24)) + tile[at:])[: len(tile)],
+    "noise": lambda tile, at: overwrite(tile, at, bytes(range(16, 80))),
+    "zeros": lambda tile, at: overwrite(tile, at, bytes(64)),
+    "inserted": lambda tile, at: (tile[:at] + bytes(32) + tile[at:])[: len(tile)],
 }
 
 
@@ -77,7 +94,7 @@ def shifted(samples: Any) -> Any:
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("encode", [lossless, of_12_bits])
+@pytest.mark.parametrize("encode", [lossless, of_two_components, of_12_bits])
 def test_a_damaged_tile_is_named(
     tmp_path: Path, samples: Any, shifted: Any, encode: Callable[[Any], bytes], damage: str
 ) -> None:
@@ -87,7 +104,7 @@ def test_a_damaged_tile_is_named(
     path.write_bytes(path.read_bytes().replace(tile, DAMAGES[damage](tile, len(tile) // 2)))
     with pytest.raises(FileError, match=rf"^{re.escape(str(path))}: the DNG is damaged: tile 6 of 16: [^.]+\.$"):
         check(path, shifted)
-    if encode is lossless:
+    if encode is not of_12_bits:
         check(path, samples)  # no jump, no look
 
 
@@ -98,8 +115,9 @@ def test_a_tile_that_claims_more_than_the_image_is_not_decoded(tmp_path: Path, s
     check(path, shifted)
 
 
-def test_read_raw_notices_what_libraw_decodes(tmp_path: Path, samples: Any) -> None:
-    path, tiles = write(tmp_path / "a.dng", samples, lossless)
+@pytest.mark.parametrize("encode", [lossless, of_two_components])
+def test_read_raw_notices_what_libraw_decodes(tmp_path: Path, samples: Any, encode: Callable[[Any], bytes]) -> None:
+    path, tiles = write(tmp_path / "a.dng", samples, encode)
     read_raw(path)
     path.write_bytes(path.read_bytes().replace(tiles[5], DAMAGES["zeros"](tiles[5], len(tiles[5]) // 2)))
     with pytest.raises(FileError, match="tile 6 of 16"):
@@ -137,19 +155,39 @@ def test_values_beyond_the_bits_are_noticed(tmp_path: Path, samples: Any) -> Non
     assert f"{path}: the DNG is damaged: tile 1 of 1: its values are shifted beyond 12 bits." in found
 
 
-@pytest.mark.parametrize("colors", [1, 3])
-def test_components_of_more_bits_are_relabelled(samples: Any, colors: int) -> None:
-    pixels = np.squeeze(np.stack([samples // (n + 1) for n in range(colors)], -1))
-    frame = first_picture(lossless(pixels))
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+@pytest.mark.parametrize("own", [False, True])
+def test_components_of_more_bits_are_relabelled(samples: Any, n: int, own: bool) -> None:
+    data = lossless(np.ascontiguousarray(np.squeeze(samples.reshape(-1, 64, 4)[..., :n])))
+    frame = first_picture(with_own_tables(data, (1, 2, 3, 1)[:n]) if own else data)
     assert frame is not None
     found = as_8_bits(frame)
     assert found is not None
     relabelled, step = found
-    assert (step, relabelled.bits, relabelled.size) == (1, 8, (SIDE, colors * SIDE))
-    _, decoded = decode_strictly(relabelled)
-    row = pixels.reshape(SIDE, -1).astype(int)
-    differences = np.diff(decoded[..., 0].astype(int), axis=1)[:, colors - 1 :] % 256  # which are what is coded
-    np.testing.assert_array_equal(differences, (row[:, colors:] - row[:, :-colors]) % 256)
+    times = 2 if n == 2 else 1
+    assert (step, relabelled.bits, relabelled.size) == (1, 8, (SIDE, 64 // times))
+    assert len(relabelled.sampling) == n * times
+    decode_strictly(relabelled)
+    cut = replace(frame, data=frame.data[:-6] + frame.data[-2:])
+    shorter = as_8_bits(cut)
+    assert shorter is not None
+    with pytest.raises(ValueError, match="premature end of data segment"):
+        decode_strictly(shorter[0])
+
+
+def test_the_coded_differences_stay(samples: Any) -> None:
+    frame = first_picture(lossless(samples))
+    assert frame is not None
+    found = as_8_bits(frame)
+    assert found is not None
+    _, decoded = decode_strictly(found[0])
+    np.testing.assert_array_equal(decoded[..., 0] - decoded[..., :1, 0], (samples - samples[:, :1]) % 256)
+
+
+def test_two_components_of_an_odd_width_are_not_relabelled(samples: Any) -> None:
+    frame = first_picture(lossless(np.ascontiguousarray(samples[:, :254]).reshape(SIDE, 127, 2)))
+    assert frame is not None
+    assert as_8_bits(frame) is None
 
 
 def test_means_are_divided_by_the_first_step(samples: Any) -> None:
