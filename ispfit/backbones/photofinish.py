@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Annotated, Literal
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from ispfit.backbone import Backbone, Network, Scene, ScenePart, Window
 from ispfit.backbones.parts.camera_directions import Derendering, Rendering
 from ispfit.backbones.parts.color_model import ParametricNetwork
-from ispfit.backbones.parts.color_table import lattice
-from ispfit.backbones.parts.exposure import MAX_EXPOSED, fit_exposures, inverse_gains
-from ispfit.backbones.parts.power_curve import decode, encode
+from ispfit.backbones.parts.direction import Direction
+from ispfit.backbones.parts.exposure import fit_camera, fit_gains
+from ispfit.backbones.parts.gain_share import choose_gain_shares
 from ispfit.backbones.parts.residual import MIN_SCENES
-from ispfit.backbones.parts.scene_tables import CAMERA_NODES, Direction
-from ispfit.backbones.parts.shot_samples import sample_shots
+from ispfit.backbones.parts.shot_samples import ShotSamples, sample_shots
 from ispfit.images import Image
 from ispfit.plugins import hookimpl
 from ispfit.settings import Range
@@ -105,11 +106,17 @@ class PhotofinishNetwork(_Directed):
         self.control_points, self.max_shots, self.residual = control_points, max_shots, residual
         self.rendering, self.derendering = Rendering(max_shots), Derendering(max_shots)
         self.register_buffer("n_scenes", torch.zeros((), dtype=torch.int64))
-        self._set_camera(ParametricNetwork(0))
+        with torch.no_grad():
+            for direction in self._directions:
+                direction.set_camera(ParametricNetwork(0))
 
     @property
     def direction(self) -> Direction:
         return self.rendering
+
+    @property
+    def _directions(self) -> tuple[Direction, Direction]:
+        return self.rendering, self.derendering
 
     def inverse(self) -> Network:
         """Return the network of the same camera from srgb to raw."""
@@ -119,13 +126,26 @@ class PhotofinishNetwork(_Directed):
         """Fit both directions to raw and srgb images."""
         raws, srgbs, groups = sample_shots(pairs, self.max_shots)
         self.n_scenes.fill_(len(set(groups)))
-        one_scene = bool(self.n_scenes == 1)
-        camera, log_gains = fit_exposures(raws.colors, srgbs.colors, self.control_points, one_scene=one_scene)
-        self._set_camera(camera)
         with torch.no_grad():
-            self.rendering.fit(raws, srgbs, log_gains, groups, self.residual)
-            factors = log_gains if one_scene else inverse_gains(camera, raws.colors, srgbs.colors)
-            self.derendering.fit(srgbs, raws, factors, groups, self.residual)
+            log_gains, shares = self._fit_gains(raws, srgbs, groups)
+            for direction, share in zip(self._directions, shares, strict=True):
+                camera = fit_camera(raws.colors, srgbs.colors, share * log_gains, self.control_points)
+                direction.set_camera(camera)
+                inputs, targets = direction.sides(raws, srgbs)
+                gains = direction.shot_gains(camera, inputs, targets, share * log_gains)
+                direction.fit(inputs, targets, gains, groups, self.residual)
+
+    def _fit_gains(
+        self, raws: ShotSamples, srgbs: ShotSamples, groups: Sequence[Hashable]
+    ) -> tuple[npt.NDArray[np.float64], list[float]]:
+        """Fit the log gains (N,) of the shots, and choose how much of them each direction's map of colours leaves out.
+
+        Shots of one scene have equal gains: what differs between them is left to the map.
+        """
+        if self.n_scenes == 1:
+            return np.zeros(len(groups)), [1.0, 1.0]
+        log_gains = fit_gains(raws.colors, srgbs.colors, self.control_points)
+        return log_gains, choose_gain_shares(self._directions, raws, srgbs, log_gains, groups, self.control_points)
 
     def notes(self) -> list[str]:
         """Say for each direction whether the residual is used, and by how much it helps."""
@@ -138,12 +158,6 @@ class PhotofinishNetwork(_Directed):
             ]
         directions = {"raw to sRGB": self.rendering, "sRGB to raw": self.derendering}
         return [f"{name}: {direction.residual.verdict}" for name, direction in directions.items()]
-
-    def _set_camera(self, camera: ParametricNetwork) -> None:
-        nodes = lattice(CAMERA_NODES)
-        with torch.no_grad():
-            self.rendering.set_camera(camera.to_srgb(decode(nodes) * MAX_EXPOSED))
-            self.derendering.set_camera(encode(camera.to_raw(nodes)))
 
 
 class _Inverse(_Directed):

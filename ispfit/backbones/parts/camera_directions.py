@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ispfit.backbones.parts.color_model import ParametricNetwork
 from ispfit.backbones.parts.color_table import look_up
-from ispfit.backbones.parts.exposure import MAX_EXPOSED
+from ispfit.backbones.parts.direction import Direction
+from ispfit.backbones.parts.exposure import MAX_EXPOSED, inverse_gains
 from ispfit.backbones.parts.power_curve import GAMMA, decode, encode
 from ispfit.backbones.parts.scene_statistics import N_STATISTICS, brightness_map, scene_statistics
-from ispfit.backbones.parts.scene_tables import Direction
+from ispfit.backbones.parts.shot_samples import ShotSamples
 from ispfit.color import srgb_to_linear
 
 __all__ = ["Derendering", "Rendering"]
+
+_Array = npt.NDArray[np.float64]
 
 _MIN_ENCODED = 0.02  # below it, an error of the encoded colour counts no less
 
@@ -26,8 +32,22 @@ class Rendering(Direction):
     def __init__(self, max_shots: int) -> None:
         super().__init__(N_STATISTICS, max_shots)
 
+    def camera_colors(self, camera: ParametricNetwork, nodes: Tensor) -> Tensor:
+        return camera.to_srgb(decode(nodes) * MAX_EXPOSED)
+
+    def sides(self, raws: ShotSamples, srgbs: ShotSamples) -> tuple[ShotSamples, ShotSamples]:
+        return raws, srgbs
+
+    def shot_gains(
+        self, camera: ParametricNetwork, inputs: ShotSamples, targets: ShotSamples, log_gains: _Array
+    ) -> _Array:
+        return log_gains
+
     def statistics(self, small: Tensor, clipped: Tensor) -> Tensor:
         return scene_statistics(small, clipped)
+
+    def sample_statistics(self, inputs: ShotSamples) -> Tensor:
+        return inputs.statistics
 
     def brightness(self, small: Tensor) -> Tensor:
         return brightness_map(small)
@@ -59,8 +79,22 @@ class Derendering(Direction):
     def __init__(self, max_shots: int) -> None:
         super().__init__(2 * N_STATISTICS, max_shots)
 
+    def camera_colors(self, camera: ParametricNetwork, nodes: Tensor) -> Tensor:
+        return encode(camera.to_raw(nodes))
+
+    def sides(self, raws: ShotSamples, srgbs: ShotSamples) -> tuple[ShotSamples, ShotSamples]:
+        return srgbs, raws
+
+    def shot_gains(
+        self, camera: ParametricNetwork, inputs: ShotSamples, targets: ShotSamples, log_gains: _Array
+    ) -> _Array:
+        return inverse_gains(camera, targets.colors, inputs.colors)
+
     def statistics(self, small: Tensor, clipped: Tensor) -> Tensor:
         return torch.cat([scene_statistics(self._exposed(small), clipped), scene_statistics(small, clipped)], 1)
+
+    def sample_statistics(self, inputs: ShotSamples) -> Tensor:
+        return torch.cat([scene_statistics(self._exposed(inputs.thumbnails), inputs.clipped), inputs.statistics], 1)
 
     def brightness(self, small: Tensor) -> Tensor:
         return brightness_map(self._exposed(small))

@@ -1,4 +1,4 @@
-"""A camera's map of colours and the gain of each shot, fitted by turns to shots that were exposed differently."""
+"""A camera's map of colours, and the gains of shots that were exposed differently."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from ispfit.backbones.parts.color_model import ParametricNetwork
 from ispfit.color import srgb_to_linear
 
-__all__ = ["MAX_EXPOSED", "fit_exposures", "inverse_gains"]
+__all__ = ["COARSE_POINTS", "MAX_EXPOSED", "fit_camera", "fit_gains", "inverse_gains"]
 
 _Array = npt.NDArray[np.float64]
 
@@ -21,39 +21,46 @@ MAX_EXPOSED = (8 / 3) ** 2.2
 In a table over ``x ** (1 / 2.2)`` of 8 n + 1 nodes, saturation lies on node 3 n: many renderings have a kink there.
 """
 
+COARSE_POINTS = 80
+"""Control points of a map that is fitted to compare gains."""
+
 _COLORS_PER_SHOT = 700  # while gains still change
-_MAX_COLORS = 60_000  # of the final map
-_COARSE_POINTS = 80  # control points of the map while gains still change
+_MAX_COLORS = 60_000  # of a map
+
 _SEARCHES = ((1.2, 25), (0.4, 25), (0.4, 25))  # half width in natural logarithms, and steps, of each round's search
 _DARK = 1e-3
 _MAX_UNSATURATED_RAW, _MIN_TONE, _MAX_TONE = 0.98, 0.02, 0.98
 _MIN_USABLE_COLORS = 20
 
 
-def fit_exposures(
-    raws: _Array, srgbs: _Array, control_points: int, *, one_scene: bool = False
-) -> tuple[ParametricNetwork, _Array]:
-    """Fit one map of colours to all shots at equal exposures.
+def fit_gains(raws: _Array, srgbs: _Array, control_points: int) -> _Array:
+    """Fit the gain of each shot, by turns with one map of colours for all shots at equal exposures.
 
     Parameters
     ----------
     raws, srgbs : colours (N, n, 3) of N shots.
     control_points : of the map, see `Parametric`.
-    one_scene : all shots show one scene: their gains are equal, and what differs between them is left to the map.
 
     Returns
     -------
-    camera : renders a raw that was multiplied by its shot's gain.
     log_gains : (N,), natural logarithms of mean 0.
     """
-    few_raws, few_srgbs = raws[:, :_COLORS_PER_SHOT], srgbs[:, :_COLORS_PER_SHOT]
-    log_gains = np.zeros(len(raws)) if one_scene else _ratios_of_medians(few_raws, few_srgbs)
-    for half_width, steps in () if one_scene else _SEARCHES:
-        camera = _fit_camera(few_raws, few_srgbs, log_gains, min(control_points, _COARSE_POINTS))
-        log_gains = _best_gains(camera, few_raws, few_srgbs, log_gains, half_width, steps)
+    raws, srgbs = raws[:, :_COLORS_PER_SHOT], srgbs[:, :_COLORS_PER_SHOT]
+    log_gains = _ratios_of_medians(raws, srgbs)
+    for half_width, steps in _SEARCHES:
+        camera = fit_camera(raws, srgbs, log_gains, min(control_points, COARSE_POINTS))
+        log_gains = _best_gains(camera, raws, srgbs, log_gains, half_width, steps)
         log_gains -= log_gains.mean()
-    n_colors = _MAX_COLORS // len(raws)
-    return _fit_camera(raws[:, :n_colors], srgbs[:, :n_colors], log_gains, control_points), log_gains
+    return log_gains
+
+
+def fit_camera(raws: _Array, srgbs: _Array, log_gains: _Array, control_points: int) -> ParametricNetwork:
+    """Fit one map of colours to shots: it renders a raw that was multiplied by its shot's gain."""
+    n_colors = max(1, _MAX_COLORS // len(raws))
+    camera = ParametricNetwork(control_points)
+    exposed = _exposed(raws[:, :n_colors], log_gains)
+    camera.fit_colors(exposed.reshape(-1, 3), srgbs[:, :n_colors].reshape(-1, 3))
+    return camera
 
 
 def inverse_gains(camera: ParametricNetwork, raws: _Array, srgbs: _Array) -> _Array:
@@ -73,12 +80,6 @@ def _ratios_of_medians(raws: _Array, srgbs: _Array) -> _Array:
         for ratio, mask in zip(ratios, usable, strict=True)
     ]
     return np.asarray(np.array(medians) - np.mean(medians))
-
-
-def _fit_camera(raws: _Array, srgbs: _Array, log_gains: _Array, control_points: int) -> ParametricNetwork:
-    camera = ParametricNetwork(control_points)
-    camera.fit_colors(_exposed(raws, log_gains).reshape(-1, 3), srgbs.reshape(-1, 3))
-    return camera
 
 
 def _best_gains(

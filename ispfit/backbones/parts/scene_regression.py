@@ -6,8 +6,7 @@ scenes: bursts and crops of one scene predict each other so well that any other 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,27 +15,20 @@ from torch import Tensor, nn
 
 from ispfit.backbones.parts.scene_statistics import METERED
 
-__all__ = ["SceneRegression", "leave_groups_out", "predict_folds"]
+__all__ = ["ENOUGH_SCENES", "SceneRegression", "deal_folds", "leave_groups_out", "members_of", "predict_folds"]
 
 _Array = npt.NDArray[np.float64]
+
+ENOUGH_SCENES = 20
+"""Number of scenes that tell the trend of the gain; the fewer there are, the more the usual one counts."""
 
 _LENGTHS = (0.5, 1.0, 2.0, 4.0)  # of the radial kernels, in standard deviations per statistic
 _LINEAR_WEIGHTS = (0.0, 0.1, 1.0)  # of a linear kernel beside a radial one
 _NOISES = tuple(10.0**power for power in np.linspace(-2.5, 1.5, 9))
 _RIDGES = tuple(10.0**power for power in np.linspace(-2.5, 2.5, 11))  # of a linear kernel alone
-_ENOUGH_SCENES = 20  # to learn the trend of the gain from the shots alone; the fewer, the more the usual one counts
 _MAX_DEVIATION = 4.0  # standard deviations to which statistics of an unusual scene are clipped
 _MIN_SPREAD = 1e-6
 _NOWHERE = 1e3  # statistics of the shots that are not there: far from any scene
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    """Kernel ridge regression with the kernel ``radial(length) + linear_weight * linear``."""
-
-    length: int | None  # index into `_LENGTHS`; None for no radial kernel
-    linear_weight: float
-    noise: float
 
 
 class SceneRegression(nn.Module):
@@ -96,20 +88,20 @@ class SceneRegression(nn.Module):
         position = self.standardised(statistics)
         self.shots.fill_(_NOWHERE)
         self.shots[: len(position)] = position
-        members = _members(groups)
+        members = members_of(groups)
         offset = np.mean([parameters[group].mean(0) for group in members], 0)
-        kernels, deviations = _Kernels(position.double().numpy()), parameters - offset
-        slopes = self._usual_slopes(len(members))
-        trends = [kernels.positions @ each for each in slopes]
-        smoothers = [kernels.smoother(each) for each in _candidates()]
-        left_out = np.stack(
+        positions, deviations = position.double().numpy(), parameters - offset
+        slopes, ridges = self._usual_slopes(len(members)), _ridges(positions)
+        trends = [positions @ each for each in slopes]
+        smoothers = [each.smoothers() for each in ridges]
+        left_out = np.concatenate(
             [leave_groups_out(each, deviations - trend, members) + trend for trend in trends for each in smoothers]
         )
         weights = _weights(((left_out - deviations) ** 2).mean(1), len(members))
         predicted = np.einsum("cnk,ck->nk", left_out, weights)
         shrinkage = _shrinkage(predicted, deviations)
-        shares = (weights * shrinkage).reshape(len(slopes), len(smoothers), -1)
-        self._set_coefficients(kernels, [deviations - trend for trend in trends], slopes, shares)
+        shares = np.split(weights * shrinkage, len(slopes))
+        self._set_coefficients(ridges, positions, [deviations - trend for trend in trends], slopes, shares)
         self.offset.copy_(torch.from_numpy(offset))
         self.error.copy_(torch.from_numpy(np.sqrt(((shrinkage * predicted - deviations) ** 2).mean(0))))
         return np.asarray(offset + shrinkage * predicted)
@@ -125,7 +117,7 @@ class SceneRegression(nn.Module):
         """Return the distance (N,) of each shot of the fit from the nearest shot of another group."""
         position = self.standardised(statistics)
         between = _distances(position, position)
-        for members in _members(groups):
+        for members in members_of(groups):
             between[members[:, None], members] = torch.inf
         return between.amin(1)
 
@@ -136,7 +128,7 @@ class SceneRegression(nn.Module):
     def _usual_slopes(self, n_groups: int) -> list[_Array]:
         """Return slopes (D, K) of the parameters by standardised statistics to start from: none, and the usual ones."""
         slopes = np.zeros((len(self.mean), len(self.offset)))
-        share = max(0.0, 1 - n_groups / _ENOUGH_SCENES)
+        share = max(0.0, 1 - n_groups / ENOUGH_SCENES)
         if not self.trend * share:
             return [slopes]
         usual = slopes.copy()
@@ -145,59 +137,81 @@ class SceneRegression(nn.Module):
         return [slopes, usual]
 
     def _set_coefficients(
-        self, kernels: _Kernels, rests: Sequence[_Array], slopes: Sequence[_Array], weights: _Array
+        self,
+        ridges: Sequence[_Ridges],
+        positions: _Array,
+        rests: Sequence[_Array],
+        slopes: Sequence[_Array],
+        weights: Sequence[_Array],
     ) -> None:
-        """Add up the coefficients of all candidates, weighted (S, C, K), for what each of the slopes leaves."""
+        """Add up the coefficients of all regressions, weighted (C, K), for what each of the slopes leaves."""
         radial = np.zeros((len(_LENGTHS), *rests[0].shape))
         linear = np.zeros_like(slopes[0])
+        sizes = np.cumsum([len(each.noises) for each in ridges])[:-1]
         for rest, slope, shares in zip(rests, slopes, weights, strict=True):
             linear += slope * shares.sum(0)
-            for candidate, weight in zip(_candidates(), shares, strict=True):
-                coefficients = weight * kernels.solve(candidate, rest)
-                linear += candidate.linear_weight * kernels.positions.T @ coefficients / len(linear)
-                if candidate.length is not None:
-                    radial[candidate.length] += coefficients
+            for each, share in zip(ridges, np.split(shares, sizes), strict=True):
+                coefficients = each.coefficients(rest, share)
+                linear += each.linear_weight * positions.T @ coefficients / len(linear)
+                if each.length is not None:
+                    radial[each.length] += coefficients
         self.radial.zero_()
         self.radial[:, : len(rests[0])] = torch.from_numpy(radial)
         self.linear.copy_(torch.from_numpy(linear))
 
 
-class _Kernels:
-    """The kernel matrices of the shots at `positions` (N, D), computed once for all candidates."""
+class _Ridges:
+    """Kernel ridge regressions with one kernel and several noises, by one eigenvalue decomposition.
 
-    def __init__(self, positions: _Array) -> None:
-        self.positions = positions
-        self.linear = positions @ positions.T / positions.shape[1]
-        squared = ((positions[:, None] - positions) ** 2).mean(2)
-        self.radial = [np.exp(-squared / (2 * length**2)) for length in _LENGTHS]
+    Parameters
+    ----------
+    matrix : (N, N), ``radial(length) + linear_weight * linear`` of the shots.
+    length : index into `_LENGTHS`; None for no radial kernel.
+    noises : C of them.
+    """
 
-    def matrix(self, candidate: _Candidate) -> _Array:
-        radial = 0.0 if candidate.length is None else self.radial[candidate.length]
-        return np.asarray(radial + candidate.linear_weight * self.linear)
+    def __init__(self, matrix: _Array, length: int | None, linear_weight: float, noises: Sequence[float]) -> None:
+        self.length, self.linear_weight, self.noises = length, linear_weight, noises
+        values, self.vectors = np.linalg.eigh(matrix)
+        self.inverses = 1 / (values.clip(0) + np.array(noises)[:, None])
+        self.shrinkages = values.clip(0) * self.inverses
 
-    def smoother(self, candidate: _Candidate) -> _Array:
-        """Return the matrix (N, N) that makes predictions of targets."""
-        matrix = self.matrix(candidate)
-        return np.asarray(np.linalg.solve(matrix + candidate.noise * np.eye(len(matrix)), matrix).T)
+    def smoothers(self) -> _Array:
+        """Return the matrices (C, N, N) that make predictions of targets."""
+        return np.asarray(self.vectors * self.shrinkages[:, None] @ self.vectors.T)
 
-    def solve(self, candidate: _Candidate, targets: _Array) -> _Array:
-        """Return the coefficients (N, K) of the kernel functions."""
-        matrix = self.matrix(candidate)
-        return np.asarray(np.linalg.solve(matrix + candidate.noise * np.eye(len(matrix)), targets))
-
-
-def _candidates() -> Iterator[_Candidate]:
-    for index in range(len(_LENGTHS)):
-        for weight in _LINEAR_WEIGHTS:
-            yield from (_Candidate(index, weight, noise) for noise in _NOISES)
-    yield from (_Candidate(None, 1.0, ridge) for ridge in _RIDGES)
+    def coefficients(self, targets: _Array, weights: _Array) -> _Array:
+        """Return the coefficients (N, K) of the kernel functions, summed over the noises with weights (C, K)."""
+        return np.asarray(self.vectors @ (self.inverses.T @ weights * (self.vectors.T @ targets)))
 
 
-def _members(groups: Sequence[Hashable]) -> list[npt.NDArray[np.intp]]:
+def _ridges(positions: _Array) -> list[_Ridges]:
+    """Return the regressions of the shots at positions (N, D), by kernel."""
+    linear = positions @ positions.T / positions.shape[1]
+    squared = ((positions[:, None] - positions) ** 2).mean(2)
+    return [
+        *(
+            _Ridges(np.exp(-squared / (2 * length**2)) + weight * linear, index, weight, _NOISES)
+            for index, length in enumerate(_LENGTHS)
+            for weight in _LINEAR_WEIGHTS
+        ),
+        _Ridges(linear, None, 1.0, _RIDGES),
+    ]
+
+
+def members_of(groups: Sequence[Hashable]) -> list[npt.NDArray[np.intp]]:
     """Return the indices of each group."""
     number = {group: index for index, group in enumerate(dict.fromkeys(groups))}
     labels = np.array([number[group] for group in groups])
     return [np.flatnonzero(labels == index) for index in range(len(number))]
+
+
+def deal_folds(members: Sequence[npt.NDArray[np.intp]], n_folds: int) -> npt.NDArray[np.intp]:
+    """Return the fold (N,) of each shot, given the shots of each group; the same groups are always dealt alike."""
+    folds = np.empty(sum(map(len, members)), np.intp)
+    for place, index in enumerate(np.random.default_rng(0).permutation(len(members))):
+        folds[members[index]] = place % n_folds
+    return folds
 
 
 def _distances(positions: Tensor, others: Tensor) -> Tensor:
@@ -205,22 +219,23 @@ def _distances(positions: Tensor, others: Tensor) -> Tensor:
     return torch.cdist(positions, others).div(positions.shape[1] ** 0.5)
 
 
-def leave_groups_out(smoother: _Array, targets: _Array, members: Sequence[npt.NDArray[np.intp]]) -> _Array:
-    """Return what a linear smoother predicts for each group if it is fitted to the others.
+def leave_groups_out(smoothers: _Array, targets: _Array, members: Sequence[npt.NDArray[np.intp]]) -> _Array:
+    """Return what linear smoothers predict for each group if they are fitted to the others, (..., N, K).
 
     For kernel ridge regression this needs no second fit: with the residuals r of the whole fit and the block S_gg of
     the smoother, the residuals of the group that is left out are ``(I - S_gg)^-1 r_g``.
 
     Parameters
     ----------
-    smoother : (N, N), predictions = smoother @ targets.
+    smoothers : (..., N, N), predictions = smoother @ targets.
     targets : (N, K).
     members : indices of each group.
     """
-    residuals, predicted = targets - smoother @ targets, np.empty_like(targets)
+    residuals = targets - smoothers @ targets
+    predicted = np.empty_like(residuals)
     for group in members:
-        block = np.eye(len(group)) - smoother[np.ix_(group, group)]
-        predicted[group] = targets[group] - np.linalg.solve(block, residuals[group])
+        blocks = np.eye(len(group)) - smoothers[..., group[:, None], group]
+        predicted[..., group, :] = targets[group] - np.linalg.solve(blocks, residuals[..., group, :])
     return predicted
 
 
@@ -244,11 +259,8 @@ def predict_folds(
         group of the shot. Means of all parameters if no group is left.
     folds : (N,), the fold of each shot.
     """
-    members = _members(groups)
-    order = np.random.default_rng(0).permutation(len(members))
-    folds = np.empty(len(parameters), np.intp)
-    for place, index in enumerate(order):
-        folds[members[index]] = place % n_folds
+    members = members_of(groups)
+    folds = deal_folds(members, n_folds)
     predicted = np.tile(parameters.mean(0), (n_folds, len(parameters), 1))
     for fold in range(n_folds if len(members) > 1 else 0):
         known, unknown = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)

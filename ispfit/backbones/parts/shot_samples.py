@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ispfit.backbones.parts.scene_statistics import clipped_shares, thumbnail
+from ispfit.backbones.parts.scene_statistics import clipped_shares, scene_statistics, thumbnail
 from ispfit.images import Image
 from ispfit.splits import evenly_spaced
 
@@ -30,12 +30,22 @@ class ShotSamples:
     positions : float32 (N, n, 2), x and y of these pixels from -1 to 1 over the image.
     thumbnails : float32 (N, 3, 128, 128).
     clipped : float32 (N, 2), shares of clipped pixels.
+    statistics : float32 (N, 24), of the thumbnails and the shares.
     """
 
     colors: npt.NDArray[np.float64]
     positions: Tensor
     thumbnails: Tensor
     clipped: Tensor
+    statistics: Tensor
+
+    def of(self, shots: npt.NDArray[np.intp]) -> ShotSamples:
+        """Return the samples of some of the shots."""
+        return ShotSamples(*(getattr(self, field.name)[shots] for field in fields(self)))
+
+    def first(self, count: int) -> ShotSamples:
+        """Return at most `count` colours of each shot."""
+        return replace(self, colors=self.colors[:, :count], positions=self.positions[:, :count])
 
 
 def sample_shots(
@@ -75,11 +85,13 @@ def _sample(image: Image, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.i
     height, width = image.shape[:2]
     positions = np.stack([(2 * columns + 1) / width - 1, (2 * rows + 1) / height - 1], 1)
     tensor = torch.from_numpy(np.array(image, np.float32)).permute(2, 0, 1)[None]
+    small, clipped = thumbnail(tensor), clipped_shares(tensor)
     return ShotSamples(
         np.asarray(image)[rows, columns].astype(np.float64),
         torch.from_numpy(positions.astype(np.float32)),
-        thumbnail(tensor),
-        clipped_shares(tensor),
+        small,
+        clipped,
+        scene_statistics(small, clipped),
     )
 
 
@@ -89,4 +101,5 @@ def _stacked(samples: Sequence[ShotSamples]) -> ShotSamples:
         torch.stack([each.positions for each in samples]),
         torch.cat([each.thumbnails for each in samples]),
         torch.cat([each.clipped for each in samples]),
+        torch.cat([each.statistics for each in samples]),
     )
