@@ -20,7 +20,7 @@ _Indices = npt.NDArray[np.intp]
 
 _SHARES = (0.0, 0.5, 0.75, 1.0)
 _NODES = 33  # per side of the table of a camera that is tried
-_COLORS_PER_SHOT, _MAX_COLORS = 500, 20_000
+_COLORS_PER_SHOT, _MAX_COLORS = 700, 60_000
 _N_FOLDS = 5
 _LEAST_ERROR = 1e-6  # added to the mean squared error of a shot before the logarithm
 
