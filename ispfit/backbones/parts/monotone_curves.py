@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.isotonic import IsotonicRegression
+from sklearn.isotonic import isotonic_regression
 from torch import Tensor, nn
 
 __all__ = ["MonotoneCurves", "fit_monotone"]
@@ -89,8 +89,7 @@ def fit_monotone(x: _Array, y: _Array, count: int, weights: Any = None) -> _Arra
     middle, mean, total = _merged(middle[known], mean[known], total[known])
     monotone = mean
     if len(middle):
-        # fit_transform would return a table under sklearn.set_config(transform_output=...).
-        monotone = IsotonicRegression().fit(middle, mean, sample_weight=total).predict(middle)
+        monotone = isotonic_regression(mean, sample_weight=total)
     levels, steps = np.unique(monotone, return_inverse=True)
     size = np.bincount(steps, total)
     if len(levels) < 2:  # one point: the line from black through it, or the identity
