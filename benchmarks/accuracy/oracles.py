@@ -14,9 +14,9 @@ from torch.nn.functional import grid_sample
 
 from ispfit.backbone import Network
 from ispfit.backbones.parts.color_table import lattice, look_up
+from ispfit.backbones.parts.direction import Direction
 from ispfit.backbones.parts.finishing import fit_coefficients
 from ispfit.backbones.parts.scene_regression import SceneRegression
-from ispfit.backbones.parts.direction import Direction
 from ispfit.backbones.parts.shot_samples import ShotSamples, sample_shots
 from ispfit.backbones.photofinish import PhotofinishNetwork
 from ispfit.images import FloatImage, Image
