@@ -59,6 +59,7 @@ def glow(install: Callable[..., None], tmp_path: Path) -> Path:
     return tmp_path / "ispfit-glow"
 
 
+@pytest.mark.slow
 def test_the_tutorial_from_the_first_line_to_the_search(glow: Path) -> None:
     run(glow, "-m", "pip", "install", *PIP, "--target", str(glow / "site"), str(glow))
     (glow / "ispfit_glow.py").unlink()  # what is used from now on is what was installed

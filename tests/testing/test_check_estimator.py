@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -22,8 +22,15 @@ def tiny(backbone: str | Backbone) -> ISPModel:
     )
 
 
-@pytest.mark.parametrize("check", estimator_checks(), ids=lambda check: check.__name__.removeprefix("check_"))
-@pytest.mark.parametrize("backbone", list_backbones())
+def cases() -> Iterator[Any]:
+    """Yield each backbone with each check; those that fit the slowest one many times are slow."""
+    for backbone, check in itertools.product(list_backbones(), estimator_checks()):
+        name = check.__name__.removeprefix("check_")
+        slow = backbone == "photofinish" and name in ("containers", "fit_is_repeatable")
+        yield pytest.param(backbone, check, id=f"{backbone}-{name}", marks=[pytest.mark.slow] if slow else [])
+
+
+@pytest.mark.parametrize(("backbone", "check"), list(cases()))
 def test_every_backbone_makes_a_good_estimator(backbone: str, check: Callable[[Any], None]) -> None:
     check(tiny(small(backbone)))
 
