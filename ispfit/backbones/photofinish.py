@@ -28,9 +28,9 @@ __all__ = ["Photofinish", "PhotofinishNetwork"]
 class Photofinish(Backbone):
     """A colour model whose gain, tone, saturation, tint and local lift are predicted from statistics of the scene.
 
-    Photofinishing is what a camera does to please: it follows the scene. The gain of each shot is fitted by turns with a
-    map of colours (that of `parametric`). Each direction then fits its map to shots whose gains are divided out as far
-    as this helps in scenes that are left out. What is left of each shot is fitted by a few coefficients. Gains and
+    Photofinishing is what a camera does to please: it follows the scene. The gain of each shot is fitted by turns with
+    a map of colours (that of `parametric`). Each direction then fits its map to shots whose gains are divided out as
+    far as this helps in scenes that are left out. What is left of each shot is fitted by a few coefficients. Gains and
     coefficients are predicted from statistics of the scene by kernel regressions, whose smoothness is chosen by leaving
     out scenes. There are no gradient steps.
 
