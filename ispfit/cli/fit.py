@@ -195,8 +195,9 @@ def _tell(output: Path, model: ISPModel, data: FitData, as_json: bool) -> dict[s
     compared, title = data.to_compare()
     baseline = baseline_for_command(model, compared, (data.X, data.Y))
     if not as_json:
+        both = model.backbone_.invertible and "forward" in model.records_
         for direction, record in model.records_.items():
-            click.echo(f"{direction}: {_describe(record)}")
+            click.echo(f"{'both directions' if both else direction}: {_describe(record)}")
             for note in record.notes:
                 click.echo(f"  {note}")
         if baseline:

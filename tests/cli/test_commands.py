@@ -357,4 +357,4 @@ def test_fit_recommends_the_closed_form_if_there_are_few_shots(run: Any, pairs: 
     fitted = run("fit", pairs, "-o", tmp_path / "b.ispfit", "--backbone", "photofinish")
     assert fitted.code == 0
     assert hint not in fitted.err
-    assert "forward: fitted to" in fitted.out
+    assert "both directions: fitted to" in fitted.out
