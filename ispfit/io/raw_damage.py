@@ -54,8 +54,8 @@ def check_raw_samples(raw: Any, source: Path, facts: DngFacts | None) -> None:
         raise FileError(f"{source}: the file is damaged: all of its samples are equal.")
     planes = np.moveaxis(samples, -1, 0) if layers else samples[None]
     if max(_share_in_zero_runs(plane) for plane in planes) > (0 if min(black) > 0 else _MAX_ZERO_SHARE):
-        share = f"{np.mean(samples == 0):.0%}"
-        raise FileError(f"{source}: the file is damaged: {share} of its samples are zero, in whole areas.")
+        found = f"{np.sum(samples == 0):,} of its {samples.size:,} samples are zero"
+        raise FileError(f"{source}: the file is damaged: {found}, in whole areas.")
 
 
 def _share_in_zero_runs(samples: npt.NDArray[np.uint16]) -> float:

@@ -235,7 +235,7 @@ def test_areas_that_were_never_read_are_an_error(patches: Any, write_shot: Any) 
     path = write_shot(patches)
     data = path.read_bytes()
     path.write_bytes(data[: -patches.size // 4].ljust(len(data), b"\0"))
-    with pytest.raises(FileError, match=r"shot\.dng: the file is damaged: 38% of its samples are zero"):
+    with pytest.raises(FileError, match=r"shot\.dng: the file is damaged: 2,304 of its 6,144 samples are zero, in"):
         read_raw(path)
 
 
@@ -251,7 +251,7 @@ def test_one_missing_row_is_enough_but_single_dead_samples_are_not(patches: Any,
     read_raw(path)
     data[-20 * 192 : -19 * 192] = bytes(192)
     path.write_bytes(data)
-    with pytest.raises(FileError, match="the file is damaged: 3% of its samples are zero, in whole areas"):
+    with pytest.raises(FileError, match=r"the file is damaged: \d{3} of its 6,144 samples are zero, in whole areas"):
         read_raw(path)
 
 
