@@ -32,7 +32,7 @@ _NODES, _SMOOTHNESS = 17, 1e-3  # of a table that is fitted to a shot
 
 def _know_gain(direction: Direction, inputs: ShotSamples, targets: ShotSamples) -> Tensor:
     """Return the parameters of a shot: its gain is known, the others are predicted."""
-    parameters: Tensor = direction.regression(direction.statistics(inputs.thumbnails, inputs.clipped))[0]
+    parameters = direction.predict(inputs)[0]
     parameters[0] = _best_gain(direction, inputs, targets)
     return parameters
 

@@ -132,9 +132,8 @@ class PhotofinishNetwork(_Directed):
             for direction, share in zip(self._directions, shares, strict=True):
                 camera = fit_camera(raws.colors, srgbs.colors, share * log_gains, self.control_points)
                 direction.set_camera(camera)
-                inputs, targets = direction.sides(raws, srgbs)
-                gains = direction.shot_gains(camera, inputs, targets, share * log_gains)
-                direction.fit(inputs, targets, gains, groups, self.residual)
+                gains = direction.shot_gains(camera, raws, srgbs, share * log_gains)
+                direction.fit(*direction.sides(raws, srgbs), gains, groups, self.residual)
 
     def _fit_gains(
         self, raws: ShotSamples, srgbs: ShotSamples, groups: Sequence[Hashable]

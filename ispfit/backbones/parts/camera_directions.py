@@ -38,9 +38,7 @@ class Rendering(Direction):
     def sides(self, raws: ShotSamples, srgbs: ShotSamples) -> tuple[ShotSamples, ShotSamples]:
         return raws, srgbs
 
-    def shot_gains(
-        self, camera: ParametricNetwork, inputs: ShotSamples, targets: ShotSamples, log_gains: _Array
-    ) -> _Array:
+    def shot_gains(self, camera: ParametricNetwork, raws: ShotSamples, srgbs: ShotSamples, log_gains: _Array) -> _Array:
         return log_gains
 
     def statistics(self, small: Tensor, clipped: Tensor) -> Tensor:
@@ -85,10 +83,8 @@ class Derendering(Direction):
     def sides(self, raws: ShotSamples, srgbs: ShotSamples) -> tuple[ShotSamples, ShotSamples]:
         return srgbs, raws
 
-    def shot_gains(
-        self, camera: ParametricNetwork, inputs: ShotSamples, targets: ShotSamples, log_gains: _Array
-    ) -> _Array:
-        return inverse_gains(camera, targets.colors, inputs.colors)
+    def shot_gains(self, camera: ParametricNetwork, raws: ShotSamples, srgbs: ShotSamples, log_gains: _Array) -> _Array:
+        return inverse_gains(camera, raws.colors, srgbs.colors)
 
     def statistics(self, small: Tensor, clipped: Tensor) -> Tensor:
         return torch.cat([scene_statistics(self._exposed(small), clipped), scene_statistics(small, clipped)], 1)

@@ -36,12 +36,14 @@ class LearnedShots:
     Parameters
     ----------
     statistics : (N, D).
+    maps : (N, 1, 16, 16), brightness of the neighbourhoods.
     brightness : (N, n), of the neighbourhoods of the samples.
     parameters : (N, K), gains and coefficients that were fitted to each shot.
     left_out : (N, K), those that are predicted from shots of other scenes.
     """
 
     statistics: Tensor
+    maps: Tensor
     brightness: Tensor
     parameters: _Array
     left_out: _Array
@@ -66,9 +68,7 @@ class Direction(SceneTables):
         """Describe shots as `statistics` does, from what is known of the samples."""
         raise NotImplementedError
 
-    def shot_gains(
-        self, camera: ParametricNetwork, inputs: ShotSamples, targets: ShotSamples, log_gains: _Array
-    ) -> _Array:
+    def shot_gains(self, camera: ParametricNetwork, raws: ShotSamples, srgbs: ShotSamples, log_gains: _Array) -> _Array:
         """Return the log gains (N,) of the direction by those of raw."""
         raise NotImplementedError
 
@@ -87,12 +87,13 @@ class Direction(SceneTables):
         log_gains : (N,).
         groups : the scene of each shot.
         """
-        statistics, brightness = self.sample_statistics(inputs), self._brightness(inputs)
+        statistics, maps = self.sample_statistics(inputs), self.brightness(inputs.thumbnails)
+        brightness = _at_samples(maps, inputs)
         parameters = self._fit_shots(inputs, targets, log_gains, brightness)
         if len(set(groups)) == 1:
             parameters[:] = 0  # a single scene is what the camera is fitted to; it does not tell how others differ
         left_out = self.regression.fit(statistics, parameters, groups)
-        return LearnedShots(statistics, brightness, parameters, left_out)
+        return LearnedShots(statistics, maps, brightness, parameters, left_out)
 
     def predict(self, inputs: ShotSamples) -> Tensor:
         """Predict the parameters (N, K) of shots."""
@@ -103,7 +104,8 @@ class Direction(SceneTables):
         """Return the mean squared error (N,) of each shot, rendered with parameters (N, K)."""
         nodes = self.coordinates(torch.from_numpy(inputs.colors).float())
         colors, slope = self.finished(nodes, parameters)
-        outputs = self.output(colors + self._brightness(inputs)[..., None] * slope).clamp(0, 1)
+        local = _at_samples(self.brightness(inputs.thumbnails), inputs)
+        outputs = self.output(colors + local[..., None] * slope).clamp(0, 1)
         return (outputs - torch.from_numpy(targets.colors).float()).square().mean((1, 2))
 
     def fit(
@@ -154,7 +156,7 @@ class Direction(SceneTables):
             targets=torch.from_numpy(targets.colors[:, few]).float(),
             brightness=rest.brightness[:, few],
             thumbnails=inputs.thumbnails,
-            maps=self.brightness(inputs.thumbnails),
+            maps=learned.maps,
             parameters=torch.from_numpy(learned.parameters).float(),
             left_out=rest.parameters[rest.folds, torch.arange(n_shots)],
             changes=torch.stack(changes),
@@ -164,10 +166,6 @@ class Direction(SceneTables):
             table_nodes=SCENE_NODES,
         )
         self.uncertainty.fit(self, shots)
-
-    def _brightness(self, inputs: ShotSamples) -> Tensor:
-        """Return the brightness (N, n) of the neighbourhood of each sample."""
-        return _at(self.brightness(inputs.thumbnails), inputs.positions[:, None])[:, 0, 0]
 
     def _fit_shots(self, inputs: ShotSamples, targets: ShotSamples, log_gains: _Array, local: Tensor) -> _Array:
         """Return the gains and fitted coefficients (N, K) of the shots."""
@@ -185,7 +183,8 @@ class Direction(SceneTables):
         return [self.base(self.coordinates(each), gain) for each, gain in zip(colors, gains, strict=True)]
 
 
-def _at(brightness: Tensor, places: Tensor) -> Tensor:
-    """Interpolate maps (N, 1, 16, 16) at places (N, h, w, 2), x and y from -1 to 1: (N, 1, h, w)."""
-    found: Tensor = grid_sample(brightness, places, mode="bilinear", padding_mode="border", align_corners=False)
-    return found
+def _at_samples(maps: Tensor, inputs: ShotSamples) -> Tensor:
+    """Interpolate maps (N, 1, 16, 16) at the positions of the samples, (N, n)."""
+    places = inputs.positions[:, None]
+    found: Tensor = grid_sample(maps, places, mode="bilinear", padding_mode="border", align_corners=False)
+    return found[:, 0, 0]

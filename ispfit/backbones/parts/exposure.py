@@ -26,7 +26,6 @@ COARSE_POINTS = 80
 
 _COLORS_PER_SHOT = 700  # while gains still change
 _MAX_COLORS = 60_000  # of a map
-
 _SEARCHES = ((1.2, 25), (0.4, 25), (0.4, 25))  # half width in natural logarithms, and steps, of each round's search
 _DARK = 1e-3
 _MAX_UNSATURATED_RAW, _MIN_TONE, _MAX_TONE = 0.98, 0.02, 0.98

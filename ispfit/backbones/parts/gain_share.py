@@ -51,7 +51,7 @@ def choose_gain_shares(
     n_colors = max(1, min(_COLORS_PER_SHOT, _MAX_COLORS // len(groups)))
     shots = _Shots(raws.first(n_colors), srgbs.first(n_colors), log_gains, groups)
     losses = np.array([shots.losses(directions, share, min(control_points, COARSE_POINTS)) for share in _SHARES])
-    weights = np.exp(len(members_of(groups)) * (losses.min(0) - losses))
+    weights = np.exp(len(shots.scenes) * (losses.min(0) - losses))
     return [float(each) for each in np.asarray(_SHARES) @ (weights / weights.sum(0))]
 
 
@@ -61,41 +61,38 @@ class _Shots:
     def __init__(self, raws: ShotSamples, srgbs: ShotSamples, log_gains: _Array, groups: Sequence[Hashable]) -> None:
         self.raws, self.srgbs, self.log_gains, self.groups = raws, srgbs, log_gains, groups
         self.scenes = members_of(groups)
+        self.folds = list(self._deal()) if len(self.scenes) < ENOUGH_SCENES else []
 
     def losses(self, directions: Sequence[Direction], share: float, control_points: int) -> _Array:
         """Return the mean log squared error of each direction over the scenes."""
-        trials = [self._errors(directions, share, control_points, *split) for split in self._splits()]
-        whole, *folds = trials
-        errors = [whole, np.nansum(folds, 0)] if folds else [whole]
-        logs = np.log(np.array(errors) + _LEAST_ERROR).mean(0)
+        whole = self._errors(directions, share, control_points, np.arange(len(self.groups)), None)
+        errors = np.empty_like(whole)
+        for known, new in self.folds:
+            errors[:, new] = self._errors(directions, share, control_points, known, new)
+        logs = np.log(np.array([whole, errors] if self.folds else [whole]) + _LEAST_ERROR).mean(0)
         return np.asarray(np.mean([logs[:, scene].mean(1) for scene in self.scenes], 0))
 
-    def _splits(self) -> Iterator[tuple[_Indices, _Indices]]:
-        """Return the shots that are fitted and those that are predicted: all, and of few scenes each fold."""
-        everything = np.arange(len(self.groups))
-        yield everything, everything
-        if len(self.scenes) < ENOUGH_SCENES:
-            folds = deal_folds(self.scenes, _N_FOLDS)
-            for fold in np.unique(folds):
-                yield np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+    def _deal(self) -> Iterator[tuple[_Indices, _Indices]]:
+        """Yield for each fold of the scenes the shots that are fitted and those that are predicted."""
+        folds = deal_folds(self.scenes, _N_FOLDS)
+        for fold in np.unique(folds):
+            yield np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
 
     def _errors(
-        self, directions: Sequence[Direction], share: float, control_points: int, known: _Indices, new: _Indices
+        self, directions: Sequence[Direction], share: float, control_points: int, known: _Indices, new: _Indices | None
     ) -> _Array:
-        """Return the mean squared errors (directions, N) of the new shots, NaN elsewhere."""
+        """Return the mean squared errors (directions, n) of the new shots; by default, of each known one left out."""
         raws, srgbs, log_gains = self.raws.of(known), self.srgbs.of(known), share * self.log_gains[known]
         camera = fit_camera(raws.colors, srgbs.colors, log_gains, control_points)
-        errors = np.full((len(directions), len(self.groups)), np.nan)
-        for row, direction in enumerate(directions):
+        errors = []
+        for direction in directions:
             direction.set_camera(camera, _NODES)
             inputs, targets = direction.sides(raws, srgbs)
-            left_out = direction.learn(
-                inputs,
-                targets,
-                direction.shot_gains(camera, inputs, targets, log_gains),
-                [self.groups[n] for n in known],
-            ).left_out
-            inputs, targets = (side.of(new) for side in direction.sides(self.raws, self.srgbs))
-            predicted = torch.from_numpy(left_out).float() if new is known else direction.predict(inputs)
-            errors[row, new] = direction.errors(inputs, targets, predicted)
-        return errors
+            gains = direction.shot_gains(camera, raws, srgbs, log_gains)
+            left_out = direction.learn(inputs, targets, gains, [self.groups[n] for n in known]).left_out
+            predicted = torch.from_numpy(left_out).float()
+            if new is not None:
+                inputs, targets = (side.of(new) for side in direction.sides(self.raws, self.srgbs))
+                predicted = direction.predict(inputs)
+            errors.append(direction.errors(inputs, targets, predicted).numpy())
+        return np.array(errors, np.float64)
