@@ -10,18 +10,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-__all__ = ["DHT", "DQT", "DRI", "EOI", "FRAMES", "JPEG_SIGNATURE", "SOI", "SOS", "Frame", "first_picture", "segments"]
+__all__ = ["DQT", "EOI", "FRAMES", "JPEG_SIGNATURE", "SOI", "SOS", "Frame", "first_picture", "segments"]
 
 JPEG_SIGNATURE = b"\xff\xd8\xff"
 
 SOI, EOI = b"\xff\xd8", b"\xff\xd9"
-DHT, _JPG, _DAC, SOS, DQT, DRI = 0xC4, 0xC8, 0xCC, 0xDA, 0xDB, 0xDD
-FRAMES = frozenset(range(0xC0, 0xD0)) - {DHT, _JPG, _DAC}
+_DHT, _JPG, _DAC, SOS, DQT, _DRI = 0xC4, 0xC8, 0xCC, 0xDA, 0xDB, 0xDD
+FRAMES = frozenset(range(0xC0, 0xD0)) - {_DHT, _JPG, _DAC}
 _SEQUENTIAL, _PROGRESSIVE = frozenset({0xC0, 0xC1, 0xC9}), frozenset({0xC2, 0xCA})
 _FRAME_HEADER_BYTES = 13  # with its marker and one component
 _SCAN_HEADER_BYTES = 8  # with one component
 _MAX_PADDING_BYTES = 2
-_TABLES = frozenset({DHT, _DAC, DQT, DRI})
+_TABLES = frozenset({_DHT, _DAC, DQT, _DRI})
 _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
 _END_OF_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
@@ -84,7 +84,7 @@ def first_picture(data: bytes) -> Frame | None:
             parts.append(segment)
         elif marker in _TABLES:
             parts.append(segment)
-            interval = int.from_bytes(segment[4:6], "big") if marker == DRI else interval
+            interval = int.from_bytes(segment[4:6], "big") if marker == _DRI else interval
         elif marker == SOS and frame is not None:
             parts.append(_sequential(segment) if frame[0] in _SEQUENTIAL else segment)
     if frame is None or len(frame[1]) < _FRAME_HEADER_BYTES:
