@@ -81,10 +81,10 @@ class Tags:
         return value if isinstance(value, bytes) else b""
 
     def segments(self) -> list[tuple[int, int]]:
-        """Return offset and number of bytes of each tile of the raw image, or of each strip."""
+        """Return offset and number of bytes of each tile of the raw image, or of each strip; 0 where one is missing."""
         kind = "Tile" if "TileOffsets" in self.raw else "Strip"
         offsets, sizes = (self.raw.get(f"{kind}{part}", ()) for part in ("Offsets", "ByteCounts"))
-        return [(round(offset), round(size)) for offset, size in zip(offsets, sizes, strict=False)]
+        return [(round(offset), round(size)) for offset, size in itertools.zip_longest(offsets, sizes, fillvalue=0)]
 
 
 def read_dng_tags(source: Path) -> Tags | None:

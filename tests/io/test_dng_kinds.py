@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from dng_files import LEVELS, RGGB, tag, write_lossy_dng, write_tagged_dng
 from ispfit.errors import FileError
 from ispfit.io import read_raw
 from ispfit.io.dng import CFA_PATTERNS
+from ispfit.io.dng_facts import read_dng_facts
+from ispfit.io.dng_lossy import decode_lossy_tiles
 
 MOSAIC = np.random.default_rng(0).integers(600, 16000, (64, 96)).astype(np.uint16)
 
@@ -77,6 +80,19 @@ def test_each_bayer_cell_is_read(tmp_path: Path, bayer: str) -> None:
     codes = np.tile(512 + np.array([1000, 4000, 8000])[colors], (32, 48)).astype(np.uint16)
     raw = read_raw(write_tagged_dng(tmp_path / "a.dng", codes, [*cell(2, 2, colors.ravel().tolist()), *LEVELS]))
     np.testing.assert_allclose(raw[8:-8, 8:-8].mean((0, 1)), np.array([2000, 4000, 10000]) / 15871, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "keep", "message"), [("TileOffsets", 5, "it has 5 tiles, expected 2 x 2"), ("TileByteCounts", 3, "tile")]
+)
+def test_tiles_without_a_place_or_a_length_are_damage(tmp_path: Path, name: str, keep: int, message: str) -> None:
+    path = write_lossy_dng(tmp_path / "a.dng", np.zeros((64, 96, 3), np.uint8), [], (32, 48))
+    facts = read_dng_facts(path)
+    assert facts is not None
+    numbers = [*facts.tags.raw[name], 8][:keep]
+    tags = replace(facts.tags, raw={**facts.tags.raw, name: tuple(numbers)})
+    with pytest.raises(FileError, match=rf"a\.dng: the DNG is damaged: .*{message}"):
+        decode_lossy_tiles(path, replace(facts, tags=tags))
 
 
 def test_compressions_that_are_not_decoded(tmp_path: Path) -> None:
