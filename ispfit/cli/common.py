@@ -16,7 +16,9 @@ import click
 from ispfit.errors import printable
 
 if TYPE_CHECKING:
+    from ispfit.backbone import Backbone
     from ispfit.resize import Size
+    from ispfit.training import TrainingRecord
 
 __all__ = [
     "DONE",
@@ -26,6 +28,7 @@ __all__ = [
     "LeftOut",
     "check_not_there",
     "count",
+    "covers_both",
     "load_for_command",
     "note_other_cameras",
     "print_json",
@@ -126,6 +129,11 @@ def _sort_out(caught: Sequence[warnings.WarningMessage], left_out: LeftOut) -> N
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     for note in notes:
         click.echo(f"Note: {note}", err=True)
+
+
+def covers_both(backbone: Backbone, records: Mapping[str, TrainingRecord]) -> bool:
+    """Whether the only record is that of one network for both directions."""
+    return backbone.invertible and "forward" in records
 
 
 def load_for_command(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ispfit.cli.baseline import baseline_for_command, comparison_table
-from ispfit.cli.common import DONE, check_not_there, count, print_json, report_left_out
+from ispfit.cli.common import DONE, check_not_there, count, covers_both, print_json, report_left_out
 from ispfit.cli.fit_data import FitData, by_camera, check_one_camera, load_fit_data
 from ispfit.cli.options import (
     device_options,
@@ -195,7 +195,7 @@ def _tell(output: Path, model: ISPModel, data: FitData, as_json: bool) -> dict[s
     compared, title = data.to_compare()
     baseline = baseline_for_command(model, compared, (data.X, data.Y))
     if not as_json:
-        both = model.backbone_.invertible and "forward" in model.records_
+        both = covers_both(model.backbone_, model.records_)
         for direction, record in model.records_.items():
             click.echo(f"{'both directions' if both else direction}: {_describe(record)}")
             for note in record.notes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ispfit.cli.common import DONE, count, print_json
+from ispfit.cli.common import DONE, count, covers_both, print_json
 from ispfit.cli.options import json_option
 from ispfit.errors import printable
 
@@ -68,7 +68,7 @@ def _lines(facts: dict[str, Any], file: ModelFile) -> dict[str, str]:
     """Return the facts as text by name."""
     backbone = facts["backbone"]
     settings = ", ".join(f"{name}={value!r}" for name, value in backbone["parameters"].items())
-    both = file.backbone.invertible and "forward" in file.records
+    both = covers_both(file.backbone, file.records)
     return {
         "camera": facts["camera"] or "unknown",
         "backbone": f"{backbone['name']}({settings}), {backbone['origin']}",
