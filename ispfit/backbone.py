@@ -180,7 +180,8 @@ class Network(torch.nn.Module):
     def fit_pairs(self, pairs: Iterable[tuple[Image, Image]]) -> None:
         """Fit the network to (input, target) images in closed form, such as by least squares.
 
-        A network that overrides this is not trained by gradient steps. `pairs` can be iterated several times.
+        A network that overrides this is not trained by gradient steps. It is on the CPU while it is fitted. `pairs` can
+        be iterated several times.
         """
         raise NotImplementedError(f"{type(self).__name__} is trained by gradient steps.")
 

@@ -130,7 +130,7 @@ def render_std(
     pixels = _to_tensor(image, runtime)
     if scene is None:
         scene = _describe(network, pixels, runtime)
-    with torch.inference_mode(), runtime.autocast():
+    with runtime.inference():
         scene = network.describe_std(scene)
     return _render_tiles(network, "render_std", pixels, scene, runtime, tile, None)
 
@@ -139,7 +139,7 @@ def exposure_std(network: Network, image: FloatImage, runtime: Runtime) -> float
     """Return the standard deviation of the error of an image's mean exposure in EV, see `Network.exposure_std`."""
     pixels = _to_tensor(image, runtime)
     scene = _describe(network, pixels, runtime)
-    with torch.inference_mode(), runtime.autocast():
+    with runtime.inference():
         return float(network.exposure_std(pixels.permute(2, 0, 1)[None], scene))
 
 
@@ -161,7 +161,7 @@ def _render_tiles(
     on_cpu = runtime.device.type == "cpu"
     output = torch.from_numpy(result) if on_cpu else pixels.new_empty(pixels.shape)
     checksum = output.new_zeros(())
-    with torch.inference_mode(), runtime.autocast():
+    with runtime.inference():
         for top, left, window in _tiles(pixels.shape[0], pixels.shape[1], tile, network.stride, runtime):
             cut = _cut_tile(pixels, top, left, window, network.halo)
             rendered = getattr(network, method)(cut, scene, window)
@@ -186,7 +186,7 @@ def _cut_tile(pixels: Tensor, top: int, left: int, window: Window, halo: int) ->
 
 
 def _describe(network: Network, pixels: Tensor, runtime: Runtime) -> Scene:
-    with torch.inference_mode(), runtime.autocast():
+    with runtime.inference():
         return check_scene(network, network.describe(pixels.permute(2, 0, 1)[None]))
 
 

@@ -33,6 +33,15 @@ def test_fp32_changes_nothing() -> None:
         assert torch.nn.Conv2d(3, 3, 1)(torch.zeros(1, 3, 2, 2)).dtype == torch.float32
 
 
+def test_only_fp32_renders_without_tf32() -> None:
+    assert torch.backends.cudnn.allow_tf32
+    for runtime, allowed in ((Runtime(torch.device("cuda")), False), (resolve_runtime("cpu", "bf16"), True)):
+        with runtime.inference():
+            assert torch.backends.cudnn.allow_tf32 is allowed
+            assert torch.is_inference_mode_enabled()
+        assert torch.backends.cudnn.allow_tf32
+
+
 @pytest.mark.parametrize("device", ["cuda:77", "nonsense", "meta:x", 3.5])
 def test_a_device_that_is_not_here_is_named(device: str) -> None:
     with pytest.raises(InputError, match=rf"device: '?{device}'? cannot be used here \(.+\); use 'auto' or 'cpu'\."):

@@ -1,4 +1,4 @@
-"""Speed on a GPU: a whole training, each stage of a step against the limits of the device, and a 24-megapixel image.
+"""Speed on a GPU: a whole training, each stage of a step against the limits of the device, and every backbone.
 
     python benchmarks/speed/gpu.py [--device cuda] [--pairs 476] [--size 512] [--epochs 100] [--megapixels 24]
 
@@ -6,6 +6,8 @@ Training: the default network, raw to sRGB, on a synthetic camera (as in the pap
 epochs), in float32, in mixed precision, and in compiled mixed precision, with the PSNR on validation windows.
 Step: for each stage of a step that is not compiled, the time, the FLOPs relative to the rate of a matrix product, and
 the bytes that its operations read and write relative to the bandwidth of a copy. Rate and bandwidth are measured here.
+Backbones: the time of a training step at default settings, raw to sRGB, and of rendering an image from page-locked
+memory and back, with the share of the two transfers.
 The script also runs on a CPU, as a test of itself.
 """
 
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,12 +24,14 @@ from typing import Any
 
 import torch
 from fitted import fit, network_to_time
+from joblib import Parallel, delayed
 from measure import gemm_rate, interleaved, machine, markdown, synchronised
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from ispfit import Network, get_backbone, list_backbones
 from ispfit.backbones.histpyramid import HistPyramid
 from ispfit.datasets import make_camera_pairs
 from ispfit.rendering import render_image
@@ -38,8 +43,19 @@ from ispfit.training.sampling import Batch, draw_windows, gather
 
 MATRIX_SIDE, COPIED_FLOATS = 4096, 1 << 26
 BATCH, WINDOWS, WINDOW = 4, 16, 32
+PAIRS_PER_SEED, TIMED_STEPS = 8, 200
 
 Work = Callable[[], object]
+Pairs = tuple[list[Any], list[Any]]
+
+
+def make_pairs(n_pairs: int, size: int) -> Pairs:
+    """Make the pairs in several processes; each makes eight pairs of its own seed."""
+    starts = range(0, n_pairs, PAIRS_PER_SEED)
+    made = Parallel(n_jobs=-1)(
+        delayed(make_camera_pairs)(min(PAIRS_PER_SEED, n_pairs - start), size, random_state=start) for start in starts
+    )
+    return [raw for raws, _ in made for raw in raws], [srgb for _, srgbs in made for srgb in srgbs]
 
 
 def milliseconds(works: dict[str, Work], device: torch.device, rounds: int = 5) -> dict[str, float]:
@@ -80,7 +96,7 @@ class Traffic(TorchDispatchMode):
 class Step:
     """A training step in stages, each of which uses the results of the stages before."""
 
-    def __init__(self, pairs: tuple[list[Any], list[Any]], runtime: Runtime) -> None:
+    def __init__(self, pairs: Pairs, runtime: Runtime) -> None:
         torch.manual_seed(0)
         self.runtime, self.network = runtime, HistPyramid().build().to(runtime.device)
         self.objective = Objective(self.network, runtime)
@@ -117,7 +133,7 @@ def plan_of(max_steps: int, validation_fraction: float) -> TrainingPlan:
     return TrainingPlan(max_steps, 3e-3, BATCH, WINDOWS, WINDOW, validation_fraction, seed=0)
 
 
-def step_table(pairs: tuple[list[Any], list[Any]], runtime: Runtime) -> list[dict[str, Any]]:
+def step_table(pairs: Pairs, runtime: Runtime) -> list[dict[str, Any]]:
     """Return the time of each stage, and the shares of it that the arithmetic and the traffic need at least."""
     step, limit = Step(pairs, runtime), limits(runtime.device, runtime.dtype or torch.float32)
     step.backward()
@@ -133,7 +149,7 @@ def step_table(pairs: tuple[list[Any], list[Any]], runtime: Runtime) -> list[dic
     return rows
 
 
-def training(pairs: tuple[list[Any], list[Any]], runtime: Runtime, steps: int) -> dict[str, Any]:
+def training(pairs: Pairs, runtime: Runtime, steps: int) -> dict[str, Any]:
     """Train the default network; the time includes that of the compiler."""
     torch.manual_seed(0)
     backbone = HistPyramid()
@@ -141,10 +157,12 @@ def training(pairs: tuple[list[Any], list[Any]], runtime: Runtime, steps: int) -
     backbone.initialise(network, list(zip(*pairs, strict=True)))
     started = time.perf_counter()
     record = train(network.to(runtime.device), *pairs, plan_of(steps, 0.1), runtime)
-    return {"seconds": time.perf_counter() - started, "steps": record.steps, "psnr": record.best_psnr}
+    took = time.perf_counter() - started
+    print(f"{record.steps} steps: {took:.1f} s", file=sys.stderr, flush=True)
+    return {"seconds": took, "steps": record.steps, "psnr": record.best_psnr}
 
 
-def trainings(pairs: tuple[list[Any], list[Any]], device: str, steps: int) -> dict[str, dict[str, Any]]:
+def trainings(pairs: Pairs, device: str, steps: int) -> dict[str, dict[str, Any]]:
     mixed = resolve_runtime(device)
     low = f"convolutions in {str(mixed.dtype or torch.float32).partition('.')[2]}"
     runtimes = {"float32": replace(mixed, dtype=None), low: mixed}
@@ -153,15 +171,35 @@ def trainings(pairs: tuple[list[Any], list[Any]], device: str, steps: int) -> di
     return {name: training(pairs, runtime, steps) for name, runtime in runtimes.items()}
 
 
-def rendering(megapixels: float, runtime: Runtime) -> dict[str, float]:
+def backbones(names: list[str], pairs: Pairs, megapixels: float, runtime: Runtime) -> list[dict[str, Any]]:
+    """Return for each backbone the milliseconds of a training step, of rendering, and of its transfers."""
+    rows = []
+    for name in names:
+        network = network_to_time(fit(name)).to(runtime.device)
+        step = None if network.has_closed_form else step_time(name, pairs, runtime)
+        rows.append({"backbone": name, "step": step} | rendering(network, megapixels, runtime))
+        print(rows[-1], file=sys.stderr, flush=True)
+    return rows
+
+
+def step_time(name: str, pairs: Pairs, runtime: Runtime) -> float:
+    """Return the milliseconds of a step within a training."""
+    network, few = get_backbone(name)().build().to(runtime.device), [side[:PAIRS_PER_SEED] for side in pairs]
+
+    def steps() -> None:
+        train(network, *few, plan_of(TIMED_STEPS, 0.0), runtime)
+
+    return milliseconds({"steps": steps}, runtime.device, rounds=1)["steps"] / TIMED_STEPS
+
+
+def rendering(network: Network, megapixels: float, runtime: Runtime) -> dict[str, float]:
     """Return the milliseconds to render an image from and to pinned memory, and those of the two transfers alone."""
     on_gpu = runtime.device.type == "cuda"
     side = (round((megapixels * 1e6 / 1.5) ** 0.5), round((megapixels * 1e6 * 1.5) ** 0.5))
     source, out = (torch.rand(*side, 3, pin_memory=on_gpu) for _ in range(2))
-    network = network_to_time(fit("histpyramid")).to(runtime.device)
     on_device = source.to(runtime.device)
     works: dict[str, Work] = {
-        "end to end": lambda: render_image(network, source.numpy(), runtime, out=out.numpy()),
+        "rendering": lambda: render_image(network, source.numpy(), runtime, out=out.numpy()),
         "transfers": lambda: (on_device.copy_(source, non_blocking=on_gpu), out.copy_(on_device, non_blocking=on_gpu)),
     }
     return milliseconds(works, runtime.device, rounds=3)
@@ -196,9 +234,17 @@ def step_text(found: list[dict[str, Any]]) -> str:
     return markdown(["stage of a step", "time", "GFLOP", "needed at matrix rate", "MB", "needed at copy rate"], rows)
 
 
-def rendering_text(found: dict[str, float]) -> str:
-    share = found["transfers"] / found["end to end"]
-    return f"{found['end to end']:.0f} ms from memory to memory, {100 * share:.0f} % of it for transfers"
+def backbones_text(found: list[dict[str, Any]]) -> str:
+    rows = [
+        [
+            f"`{row['backbone']}`",
+            "closed form" if row["step"] is None else f"{row['step']:.1f} ms",
+            f"{row['rendering']:.0f} ms",
+            f"{100 * row['transfers'] / row['rendering']:.0f} %",
+        ]
+        for row in found
+    ]
+    return markdown(["backbone", "training step", "rendering", "of it, transfers"], rows)
 
 
 def main() -> None:
@@ -208,18 +254,21 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=512, help="Set the side of the square pairs in pixels.")
     parser.add_argument("--epochs", type=float, default=100, help="Train for this number of passes over the pairs.")
     parser.add_argument("--megapixels", type=float, default=24, help="Render an image of this size.")
+    parser.add_argument(
+        "--backbones", nargs="+", default=list_backbones(), metavar="NAME", help="Time these backbones (all)."
+    )
     parser.add_argument("--json", type=Path, help="Write the figures to this file.")
     arguments = parser.parse_args()
     runtime = resolve_runtime(arguments.device)
     device = torch.cuda.get_device_name(runtime.device) if runtime.device.type == "cuda" else "no GPU"
-    pairs = make_camera_pairs(arguments.pairs, image_size=arguments.size, random_state=0)
+    pairs = make_pairs(arguments.pairs, arguments.size)
     steps = max(1, round(arguments.epochs * arguments.pairs / BATCH))
     sections: dict[str, tuple[Callable[[], Any], Callable[[Any], str]]] = {
         "training": (lambda: trainings(pairs, runtime.device.type, steps), training_text),
         "step": (lambda: step_table(pairs, runtime), step_text),
-        f"rendering {arguments.megapixels:g} megapixels": (
-            lambda: rendering(arguments.megapixels, runtime),
-            rendering_text,
+        f"backbones, {arguments.megapixels:g} megapixels": (
+            lambda: backbones(arguments.backbones, pairs, arguments.megapixels, runtime),
+            backbones_text,
         ),
     }
     result: dict[str, Any] = {"machine": f"{device}; {machine()}"}

@@ -66,7 +66,7 @@ def _at_position(network: Network, colors: Tensor, scene: Scene, position: tuple
     """Return colours (n, 3) rendered at the row and column of a position."""
     side = 2 * network.halo + network.stride  # of the area of one colour
     n_areas = max(1, _BLOCK_PIXELS // side**2)
-    with torch.inference_mode(), runtime.autocast():
+    with runtime.inference():
         parts = [
             _areas_rendered(network, block.to(runtime.device), scene, position, side)
             for block in _blocks(colors, n_areas)

@@ -191,14 +191,17 @@ def _on_cpu(value: Any) -> Any:
 def joined_ranks() -> Iterator[Distributed]:
     """Connect this process with the others that torchrun started, and give each a GPU if there are any.
 
+    Processes that outnumber the GPUs share them, and exchange gradients by gloo: NCCL needs a GPU for each process.
     Without torchrun, or if a process group is initialised already, nothing changes.
     """
     if not distributed.is_available() or distributed.is_initialized() or "TORCHELASTIC_RUN_ID" not in os.environ:
         yield Distributed.current()
         return
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
-    distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+    n_gpus = torch.cuda.device_count()
+    if n_gpus:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % n_gpus)
+    has_gpu_each = n_gpus >= int(os.environ["LOCAL_WORLD_SIZE"])
+    distributed.init_process_group("cpu:gloo,cuda:nccl" if has_gpu_each else "gloo")
     try:
         yield Distributed.current()
     finally:

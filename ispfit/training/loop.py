@@ -71,7 +71,7 @@ def train(
         On Ctrl-C, after the current step and after the checkpoint was written.
     """
     if network.has_closed_form:
-        return _fit_in_closed_form(network, inputs, targets)
+        return _fit_in_closed_form(network, inputs, targets, runtime)
     keep_freed_memory()
     pairs = (inputs, targets)
     run = TrainingRun(network, pairs, validation, plan, runtime)
@@ -100,9 +100,13 @@ def train(
     return run.record
 
 
-def _fit_in_closed_form(network: Network, inputs: Sequence[Image], targets: Sequence[Image]) -> TrainingRecord:
+def _fit_in_closed_form(
+    network: Network, inputs: Sequence[Image], targets: Sequence[Image], runtime: Runtime
+) -> TrainingRecord:
+    """Fit on the CPU, where the small problems of a closed form are fastest; the model is the same on every device."""
     started = time.monotonic()
-    network.fit_pairs(ImagePairs(inputs, targets))
+    network.cpu().fit_pairs(ImagePairs(inputs, targets))
+    network.to(runtime.device)
     return TrainingRecord(len(inputs), 0, seconds=time.monotonic() - started, notes=network.notes())
 
 

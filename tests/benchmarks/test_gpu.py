@@ -14,7 +14,7 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "speed" / "gpu.py"
 
 @pytest.mark.slow  # a script that is made for a GPU
 def test_it_runs_on_a_cpu(tmp_path: Path) -> None:
-    small = ["--device=cpu", "--pairs=8", "--size=48", "--epochs=2", "--megapixels=0.02"]
+    small = ["--device=cpu", "--pairs=8", "--size=48", "--epochs=2", "--megapixels=0.02", "--backbones", "mlp", "curve"]
     subprocess.run([sys.executable, str(SCRIPT), *small, "--json", str(tmp_path / "gpu.json")], check=True, timeout=300)
     found = json.loads((tmp_path / "gpu.json").read_text())
     plain = found["training"].pop("float32")
@@ -25,5 +25,9 @@ def test_it_runs_on_a_cpu(tmp_path: Path) -> None:
     stages = {row["stage"]: row for row in found["step"]}
     assert stages["forward and backward"]["gflop"] > 2.5 * stages["forward"]["gflop"] > 0
     assert stages["forward and backward"]["mb"] > stages["forward"]["mb"] > stages["cut windows"]["mb"] > 0
-    assert found["rendering 0.02 megapixels"].keys() == {"end to end", "transfers"}
-    assert found.keys() == {"machine", "training", "step", "rendering 0.02 megapixels"}
+    assert found.keys() == {"machine", "training", "step", "backbones, 0.02 megapixels"}
+    network, closed_form = found["backbones, 0.02 megapixels"]
+    assert network["step"] > 0
+    assert closed_form["step"] is None
+    assert network["rendering"] > 0
+    assert network["transfers"] > 0

@@ -305,6 +305,11 @@ def test_a_network_that_fits_pairs_needs_no_step() -> None:
     assert (record.steps, record.history, record.n_train) == (0, [], 5)
 
 
+def test_a_closed_form_is_fitted_on_the_cpu_and_moved_to_the_device() -> None:
+    network, _ = fit(LeastSquares(), toy_pairs(2), runtime=Runtime(torch.device("meta")))  # which computes nothing
+    assert network.state_dict()["matrix"].is_meta
+
+
 def test_an_invertible_network_is_one_set_of_weights() -> None:
     raws, srgbs = toy_pairs()
     network, _ = fit(Gamma(), (raws, srgbs), replace(PLAN, max_steps=150))
