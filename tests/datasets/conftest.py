@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from dataset_server import Server, serve
 
+from ispfit.datasets import transfer
 from ispfit.datasets.recipe import Recipe
 from ispfit.files import data_folder
 
@@ -16,6 +18,9 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("ISPFIT_RETRY_SECONDS", "0")
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(
+        transfer.shutil, "disk_usage", lambda path: SimpleNamespace(free=10**12)
+    )  # recipes ask for much
     with serve() as site:
         yield site
 
