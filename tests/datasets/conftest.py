@@ -18,9 +18,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("ISPFIT_RETRY_SECONDS", "0")
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(
-        transfer.shutil, "disk_usage", lambda path: SimpleNamespace(free=10**12)
-    )  # recipes ask for much
+    monkeypatch.setattr(transfer.shutil, "disk_usage", lambda path: SimpleNamespace(free=10**12))
     with serve() as site:
         yield site
 
