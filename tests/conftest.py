@@ -29,6 +29,24 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _one_core() -> Iterator[None]:
+    """Commands start one worker, which all tests of this process share: each core has its own process of pytest."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOKY_MAX_CPU_COUNT", "1")
+        yield
+
+
+@pytest.fixture
+def brief_photofinish(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`photofinish` tries 6 coarse cameras instead of 24: for tests that ask whether it works, not how well."""
+    parts = "ispfit.backbones.parts"
+    monkeypatch.setattr(f"{parts}.gain_share._SHARES", (0.0, 1.0))
+    monkeypatch.setattr(f"{parts}.gain_share._N_FOLDS", 2)
+    monkeypatch.setattr(f"{parts}.color_model._ALTERNATIONS", 3)
+    monkeypatch.setattr(f"{parts}.residual._STEPS", 20)
+
+
 @pytest.fixture
 def toy_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The backbones of `toys` as a plugin that is installed: ispfit-toys 1.2."""

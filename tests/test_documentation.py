@@ -26,6 +26,7 @@ def code_blocks(page: Path) -> str:
     return re.sub(r"max_steps=\d+", "max_steps=2", "\n".join(blocks))
 
 
+@pytest.mark.usefixtures("brief_photofinish")
 def test_the_readme_s_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     make_camera_roll("shots", 6, image_size=(192, 288), random_state=0)  # large enough to be registered

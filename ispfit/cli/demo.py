@@ -16,7 +16,7 @@ from ispfit.files import claim_folder, make_folder
 __all__ = ["demo"]
 
 _STEPS = 400
-_SIZE_PX = 256
+_SHOT_PX, _SIZE_PX = (512, 768), 256  # height and width of a shot; the longer side of what is fitted
 _BACKBONES: dict[str, dict[str, Any]] = {"histpyramid": {"channels": 32}, "photofinish": {}, "mlp": {}}
 _TRAINING: dict[str, Any] = {"batch_size": 8, "windows_per_image": 4, "learning_rate": 3e-3}
 """Less work per step than the defaults, so that the demo takes minutes on two cores. photofinish takes no steps."""
@@ -51,7 +51,7 @@ def demo(output: Path, shots: int, steps: float, seed: int, as_json: bool) -> in
     claim_folder(output, ["roll", "rendered", "camera.ispfit", "demo.png"], "demo")
     roll = output / "roll"
     click.echo(f"writing {shots} RAW and JPEG files to {roll}", err=True)
-    files = make_camera_roll(roll, shots, image_size=(512, 768), random_state=seed)
+    files = make_camera_roll(roll, shots, image_size=_SHOT_PX, random_state=seed)
     with warnings_as_notes() as left_out:
         X, Y = load_pairs([raw for raw, _ in files], size=_SIZE_PX)
     n_test = max(2, len(X) // 5)

@@ -13,20 +13,19 @@ import torch
 
 import ispfit
 from ispfit import ISPModel, get_backbone, list_backbones
-from ispfit.backbones.parts import residual
 from ispfit.training import TrainingRecord
 
 SPEED = Path(__file__).parents[2] / "benchmarks" / "speed"
 SLOW = {"hypercolumn", "fcn"}
 
+pytestmark = pytest.mark.usefixtures("brief_photofinish")
+
 
 @pytest.fixture(scope="module", autouse=True)
 def speed_on_path() -> Iterator[None]:
-    """Let the scripts import each other, as they do when they run, and train residuals briefly."""
+    """Let the scripts import each other, as they do when they run."""
     sys.path.insert(0, str(SPEED))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(residual, "_STEPS", 20)
-        yield
+    yield
     sys.path.remove(str(SPEED))
 
 

@@ -44,6 +44,7 @@ def test_pairs_are_of_different_shots(script: Any) -> None:
     assert len(script.pairs_of(3, 60)) == 6
 
 
+@pytest.mark.usefixtures("brief_photofinish")
 def test_the_camera_agrees_with_itself(script: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["virtual-a", "-o", tmp_path, "--shots", 10, "--size", 32, "--pairs", 2, "--backbones", "photofinish"]
     script.scene_exchange.main(list(map(str, arguments)), standalone_mode=False)

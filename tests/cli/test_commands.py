@@ -351,6 +351,7 @@ def test_fit_uses_the_splits_of_a_table(run: Any, pairs: Path, tmp_path: Path) -
     assert "no pairs are left to train on; its splits are test" in stopped.err
 
 
+@pytest.mark.usefixtures("brief_photofinish")
 def test_fit_recommends_the_closed_form_if_there_are_few_shots(run: Any, pairs: Path, tmp_path: Path) -> None:
     hint = "with fewer than 500 shots, also try --backbone photofinish"
     assert hint in run("fit", pairs, "-o", tmp_path / "a.ispfit", *QUICK).err

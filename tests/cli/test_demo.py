@@ -12,7 +12,12 @@ import ispfit
 from ispfit.cli import main
 
 
-def test_the_demo_goes_the_whole_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("brief_photofinish")
+def test_the_demo_goes_the_whole_way(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ispfit.cli.demo._SHOT_PX", (192, 288))
+    monkeypatch.setattr("ispfit.cli.demo._SIZE_PX", 64)
     with pytest.raises(SystemExit) as stop:
         main(["demo", "-o", str(tmp_path), "--shots", "8", "--steps", "0.005"])
     printed = capsys.readouterr().out

@@ -422,6 +422,7 @@ WRONG = {
 }
 
 
+@pytest.mark.usefixtures("brief_photofinish")
 @pytest.mark.parametrize("name", list_backbones())
 def test_built_in_backbones_keep_the_contract(name: str) -> None:
     check_backbone(small(name))

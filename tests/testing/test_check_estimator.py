@@ -16,6 +16,9 @@ from ispfit.testing import check_estimator, estimator_checks
 from ispfit.training import TrainingPlan
 
 
+pytestmark = pytest.mark.usefixtures("brief_photofinish")
+
+
 def tiny(backbone: str | Backbone) -> ISPModel:
     return ISPModel(
         backbone, max_steps=2, batch_size=2, windows_per_image=2, window_size=8, device="cpu", random_state=0

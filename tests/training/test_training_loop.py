@@ -49,6 +49,7 @@ def quality(network: Network, pairs: Any) -> float:
     )
 
 
+@pytest.mark.usefixtures("brief_photofinish")
 @pytest.mark.parametrize("name", list_backbones())
 def test_every_backbone_learns_in_both_directions(name: str) -> None:
     raws, srgbs = toy_pairs(4, 20)
