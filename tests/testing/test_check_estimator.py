@@ -15,7 +15,6 @@ from ispfit.images import Image
 from ispfit.testing import check_estimator, estimator_checks
 from ispfit.training import TrainingPlan
 
-
 pytestmark = pytest.mark.usefixtures("brief_photofinish")
 
 
