@@ -13,7 +13,7 @@ import pytest
 from ispfit.io import write_linear, write_srgb
 from ispfit.pairs.table import write_pairs_csv
 
-N_PAIRS, SIDE_PX = 48, 512
+N_PAIRS, SIDE_PX = 24, 512
 CACHE_BYTES = N_PAIRS * SIDE_PX * SIDE_PX * 3 * (2 + 1)  # 2 bytes for each value of a raw, 1 of an srgb
 ALLOWED_BYTES = CACHE_BYTES // 2
 
@@ -46,7 +46,7 @@ except MemoryError:
 def test_a_cache_larger_than_the_memory_that_a_process_may_have(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for index in range(N_PAIRS):
-        pixels = rng.random((SIDE_PX, SIDE_PX, 3), np.float32)
+        pixels = np.kron(rng.random((8, 8, 3), np.float32), np.ones((SIDE_PX // 8, SIDE_PX // 8, 1), np.float32))
         write_linear(tmp_path / f"{index}.tif", pixels)
         write_srgb(tmp_path / f"{index}.png", pixels)
     rows = [{"name": str(i), "raw": f"{i}.tif", "srgb": f"{i}.png", "split": "train"} for i in range(N_PAIRS)]
