@@ -38,13 +38,12 @@ def _one_core() -> Iterator[None]:
 
 
 @pytest.fixture
-def brief_photofinish(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`photofinish` tries 6 coarse cameras instead of 24: for tests that ask whether it works, not how well."""
-    parts = "ispfit.backbones.parts"
-    monkeypatch.setattr(f"{parts}.gain_share._SHARES", (0.0, 1.0))
-    monkeypatch.setattr(f"{parts}.gain_share._N_FOLDS", 2)
-    monkeypatch.setattr(f"{parts}.color_model._ALTERNATIONS", 3)
-    monkeypatch.setattr(f"{parts}.residual._STEPS", 20)
+def brief_photofinish() -> Iterator[None]:
+    """A quick fit of `photofinish`, see `small.brief_photofinish`."""
+    import small  # with torch, which the process that deals out the tests does without
+
+    with small.brief_photofinish():
+        yield
 
 
 @pytest.fixture

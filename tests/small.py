@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+import pytest
 
 from ispfit import Backbone, get_backbone
 
@@ -16,3 +20,15 @@ _SETTINGS: dict[str, dict[str, Any]] = {
 def small(name: str) -> Backbone:
     """Return a backbone with its default hyper-parameters, or with fewer channels if those are slow."""
     return get_backbone(name)(**_SETTINGS.get(name, {}))
+
+
+@contextmanager
+def brief_photofinish() -> Iterator[None]:
+    """Let `photofinish` try 6 coarse cameras instead of 24: for tests that ask whether it works, not how well."""
+    parts = "ispfit.backbones.parts"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(f"{parts}.gain_share._SHARES", (0.0, 1.0))
+        patch.setattr(f"{parts}.gain_share._N_FOLDS", 2)
+        patch.setattr(f"{parts}.color_model._ALTERNATIONS", 3)
+        patch.setattr(f"{parts}.residual._STEPS", 20)
+        yield

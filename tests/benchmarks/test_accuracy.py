@@ -92,6 +92,7 @@ def test_the_gain_alone_is_predicted(script: Script) -> None:
     assert predicted[:, 1:].abs().max() == 0
 
 
+@pytest.mark.usefixtures("brief_photofinish")
 def test_without_a_neighbourhood_there_is_no_lift(script: Script, pair_set: PairSet) -> None:
     network = script("photofinish_parts").Reduced("lift", control_points=10, max_shots=10).build()
     network.fit_pairs(list(zip(*pair_set.load()[0], strict=True)))
@@ -120,6 +121,7 @@ def test_a_table_of_a_shot_holds_any_smooth_map(script: Script) -> None:
     torch.testing.assert_close(script("oracles").fit_table(colors, mixed), mixed, rtol=0, atol=2e-3)
 
 
+@pytest.mark.usefixtures("brief_photofinish")
 def test_who_knows_more_of_a_shot_renders_it_better(script: Script, pair_set: PairSet) -> None:
     oracles, (fit, test) = script("oracles"), pair_set.load()
     network = Photofinish(control_points=10, max_shots=10).build()

@@ -61,6 +61,7 @@ def test_each_scene_is_tested_in_one_fold(script: Any, pair_set: PairSet) -> Non
     assert (len(fit[0]), len(test[0])) == (8, 2)
 
 
+@pytest.mark.usefixtures("brief_photofinish")
 def test_a_table_and_a_plot_are_written(
     script: Any, pair_set: PairSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -31,8 +31,8 @@ def peak_mib(script: str, *arguments: str) -> float:
 
 def test_a_training_step_takes_a_quarter_of_the_naive_one_at_most() -> None:
     naive = peak_mib("training_step.py", "naive")
-    ours = min(peak_mib("training_step.py", "ours") for _ in range(3))  # the system adds 0 to 60 MiB by chance
-    assert ours <= naive / 4
+    tries = (peak_mib("training_step.py", "ours") for _ in range(3))  # the system adds 0 to 60 MiB by chance
+    assert any(ours <= naive / 4 for ours in tries)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small import small
+from small import brief_photofinish, small
 from tensor_mutations import join, mutate, split, with_metadata
 from toys import Line, LineNetwork, toy_pairs
 
@@ -56,7 +56,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     for name in list_backbones():
         fitted = ISPModel(small(name), max_steps=2, batch_size=2, windows_per_image=2, window_size=8, random_state=0)
-        fitted.fit(*toy_pairs(4, 16)).save(folder / f"{name}.ispfit")
+        with brief_photofinish():
+            fitted.fit(*toy_pairs(2, 16)).save(folder / f"{name}.ispfit")
     return folder
 
 

@@ -67,6 +67,7 @@ def about(path: Path) -> dict[str, Any]:
         return dict(json.loads(opened.metadata()["ispfit"]))
 
 
+@pytest.mark.usefixtures("brief_photofinish")
 @pytest.mark.parametrize("name", list_backbones())
 def test_every_backbone_comes_back_exactly(name: str, tmp_path: Path) -> None:
     model = fit(small(name))

@@ -11,7 +11,7 @@ import joblib
 import numpy as np
 import pytest
 import torch
-from small import small
+from small import brief_photofinish, small
 from toys import Gamma, Restless, quick, toy_pairs
 
 from ispfit import ISPModel, Scene, list_backbones
@@ -33,7 +33,8 @@ def dark_and_bright() -> list[Image]:
 
 @pytest.fixture(scope="module", params=list_backbones())
 def fitted(request: pytest.FixtureRequest) -> ISPModel:
-    return quick(small(request.param), max_steps=8, learning_rate=3e-3).fit(*toy_pairs(2))
+    with brief_photofinish():
+        return quick(small(request.param), max_steps=8, learning_rate=3e-3).fit(*toy_pairs(2))
 
 
 @pytest.fixture(scope="module")

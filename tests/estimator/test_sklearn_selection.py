@@ -41,6 +41,10 @@ Pairs = tuple[list[Image], list[Image]]
 pytestmark = pytest.mark.filterwarnings("ignore:X. its shots are of 2 cameras")  # whole cameras are left out
 
 
+WORKERS: dict[str, Any] = {"backend": "loky", "n_jobs": 2, "max_nbytes": 100}
+"""The same for all tests, which so share two workers; images are passed as memory maps."""
+
+
 def tiny(backbone: Any = "mlp", **parameters: Any) -> ISPModel:
     settings = {"max_steps": 3, "batch_size": 2, "windows_per_image": 2, "window_size": 8, "random_state": 0}
     return ISPModel(backbone, device="cpu", **(settings | parameters))
@@ -217,7 +221,7 @@ def test_it_is_drawn_in_a_notebook(pairs: Pairs) -> None:
 def test_two_workers_find_what_one_finds(pairs: Pairs, backend: str) -> None:
     grid = {"backbone__hidden": [2, 4]}
     alone = GridSearchCV(tiny(), grid, cv=2).fit(*pairs)
-    with joblib.parallel_config(backend=backend, n_jobs=2):
+    with joblib.parallel_config(**WORKERS | {"backend": backend}):
         both = GridSearchCV(tiny(), grid, cv=2).fit(*pairs)
     np.testing.assert_allclose(
         both.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"], rtol=0, atol=1e-5
@@ -227,7 +231,7 @@ def test_two_workers_find_what_one_finds(pairs: Pairs, backend: str) -> None:
 
 def test_workers_get_read_only_memory_maps(pairs: Pairs) -> None:
     big = [np.asarray(image) for image in pairs[0]], [np.asarray(image) for image in pairs[1]]
-    with joblib.parallel_config(backend="loky", n_jobs=2, max_nbytes=100):
+    with joblib.parallel_config(**WORKERS):
         scores = cross_val_score(tiny(), *big, cv=2)
     np.testing.assert_allclose(scores, cross_val_score(tiny(), *big, cv=2), rtol=0, atol=1e-5)
 
@@ -301,6 +305,6 @@ def test_lazy_pairs_are_searched_by_workers_and_decoded_once(
     X, Y = load_pairs(tmp_path, lazy=True)
     for path in tmp_path.glob("shot*"):
         path.unlink()  # nothing can be decoded any more
-    with joblib.parallel_config(backend="loky", n_jobs=2):
+    with joblib.parallel_config(**WORKERS):
         search = GridSearchCV(tiny(), {"max_steps": [1, 2]}, cv=2).fit(X, Y)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
