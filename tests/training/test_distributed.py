@@ -14,6 +14,7 @@ import torch
 from safetensors import safe_open
 
 import ispfit
+from ispfit.cli import main
 from ispfit.datasets import make_camera_pairs
 from ispfit.errors import InputError, TrainingError
 from ispfit.io import write_linear, write_srgb
@@ -66,8 +67,16 @@ main(sys.argv[1:])
 """
 
 
+def fit_here(capsys: pytest.CaptureFixture[str], pairs: Path, output: Path, *arguments: str) -> str:
+    """Run ``ispfit fit`` in this process, and return its standard error."""
+    with pytest.raises(SystemExit) as stop:
+        main(["fit", str(pairs), "-o", str(output), *arguments])
+    assert stop.value.code == 0
+    return capsys.readouterr().err
+
+
 def fit(pairs: Path, output: Path, *arguments: str, processes: int = 1, script: Path | None = None) -> str:
-    """Run ``ispfit fit``, under torchrun if there are several processes, and return its standard error."""
+    """Run ``ispfit fit`` in processes of its own, under torchrun if there are several; return its standard error."""
     command = [sys.executable]
     if processes > 1:
         command += ["-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"]
@@ -103,11 +112,13 @@ def assert_same(one: Path, other: Path, tolerance: float) -> None:
         pytest.param(["hypercolumn", "--set=width=0.05", "--set=samples_per_window=9"], marks=pytest.mark.slow),
     ],
 )
-def test_two_processes_make_the_model_of_one(pairs: Path, tmp_path: Path, backbone: list[str]) -> None:
+def test_two_processes_make_the_model_of_one(
+    pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], backbone: list[str]
+) -> None:
     steps = 4
     arguments = [f"--backbone={backbone[0]}", *backbone[1:], *SETTINGS, f"--max-steps={steps}"]
     arguments += ["--validation-fraction=0.4"]
-    fit(pairs, tmp_path / "one.ispfit", *arguments)
+    fit_here(capsys, pairs, tmp_path / "one.ispfit", *arguments)
     fit(pairs, tmp_path / "two.ispfit", *arguments, processes=2)
     assert_same(tmp_path / "one.ispfit", tmp_path / "two.ispfit", steps * 1e-6)
     records = [ispfit.load(tmp_path / f"{name}.ispfit").records_["forward"] for name in ("one", "two")]
@@ -128,7 +139,9 @@ def test_a_rank_that_dies_early_ends_the_run_with_the_same_message(
     assert "Warning" not in error
 
 
-def test_a_rank_that_dies_ends_the_run_and_another_number_of_ranks_resumes_it(pairs: Path, tmp_path: Path) -> None:
+def test_a_rank_that_dies_ends_the_run_and_another_number_of_ranks_resumes_it(
+    pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     script = tmp_path / "dying.py"
     script.write_text(DYING)
     arguments = ["--backbone=mlp", "--direction=forward", "--max-steps=20", "--learning-rate=0.003", "--jobs=1"]
@@ -138,8 +151,8 @@ def test_a_rank_that_dies_ends_the_run_and_another_number_of_ranks_resumes_it(pa
     assert not (tmp_path / "broken.ispfit").exists()
     with safe_open(tmp_path / "broken.ispfit.checkpoint" / "forward.safetensors", "pt") as file:
         assert 3 <= json.loads(file.metadata()["checkpoint"])["step"] <= 6
-    assert "Resuming from" in fit(pairs, tmp_path / "broken.ispfit", *arguments)
-    fit(pairs, tmp_path / "whole.ispfit", *arguments)
+    assert "Resuming from" in fit_here(capsys, pairs, tmp_path / "broken.ispfit", *arguments)
+    fit_here(capsys, pairs, tmp_path / "whole.ispfit", *arguments)
     assert_same(tmp_path / "whole.ispfit", tmp_path / "broken.ispfit", 20e-6)
 
 
