@@ -83,14 +83,15 @@ def shell(command: str, **variables: str) -> Any:
 
 
 def test_streams_of_a_real_process(tmp_path: Path) -> None:
-    closed = shell("ispfit backbones >&- 2>&- <&-")
+    """Of a command that prints, and starts without torch."""
+    closed = shell("ispfit cache >&- 2>&- <&-")
     assert (closed.returncode, closed.stderr) == (0, "")
-    full = shell("ispfit backbones > /dev/full")
+    full = shell("ispfit cache > /dev/full")
     assert (full.returncode, full.stderr) == (
         2,
         "Error: the standard output cannot be written: No space left on device.\n",
     )
-    gone = shell("set -o pipefail; ispfit backbones | true")
+    gone = shell("set -o pipefail; ispfit cache | true")
     assert (gone.returncode, gone.stderr) == (0, "")
 
 

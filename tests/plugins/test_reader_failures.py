@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +10,9 @@ import numpy as np
 import pytest
 
 from ispfit import ISPModel
+from ispfit.cli import main
 from ispfit.datasets import make_camera_pairs
+from ispfit.errors import FileError
 
 READER = """
     import lzma
@@ -47,26 +47,33 @@ def folder(tmp_path: Path, install: Callable[..., None]) -> Path:
     return tmp_path
 
 
-def render(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ispfit", "render", "m.ispfit", "in", "-o", "out", "--jobs", "1", *options]
-    environment = os.environ | {"PYTHONPATH": str(folder)}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+@pytest.fixture
+def arguments(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A command that renders the files in a worker that is new: those that wait do not know the plugin."""
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setenv("ISPFIT_DEBUG", "0")  # to be put back as it was
+    monkeypatch.setattr("ispfit.jobs._idle", {})
+    monkeypatch.chdir(folder)
+    return ["render", "m.ispfit", "in", "-o", "out", "--jobs", "1"]
 
 
-def test_the_other_files_are_rendered(folder: Path) -> None:
-    done = render(folder)
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
+def test_the_other_files_are_rendered(folder: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 1
+    errors = capsys.readouterr().err
+    assert "Traceback" not in errors
     assert sorted(path.name for path in (folder / "out").iterdir()) == ["a.jpg", "z.jpg"]
-    assert "3 of 5 failed:" in done.stderr
-    assert "in/lzma.npy: the reader of ispfit-npy 1.0 failed: Input format not supported by decoder" in done.stderr
-    assert "in/memory.npy: there is not enough memory for it" in done.stderr
-    assert "in/module.npy: the reader of ispfit-npy 1.0 failed: ModuleNotFoundError: No module named" in done.stderr
+    assert "3 of 5 failed:" in errors
+    assert "in/lzma.npy: the reader of ispfit-npy 1.0 failed: Input format not supported by decoder" in errors
+    assert "in/memory.npy: there is not enough memory for it" in errors
+    assert "in/module.npy: the reader of ispfit-npy 1.0 failed: ModuleNotFoundError: No module named" in errors
 
 
-def test_debug_shows_the_traceback_of_the_first(folder: Path) -> None:
-    done = render(folder, "--debug")
-    assert done.returncode == 1
-    assert 'ispfit_npy.py", line' in done.stderr
-    assert "LZMAError: Input format not supported by decoder" in done.stderr
+def test_debug_shows_the_traceback_of_the_first(folder: Path, arguments: list[str]) -> None:
+    with pytest.raises(FileError) as caught:
+        main([*arguments, "--debug"])
+    shown = "".join(traceback.format_exception(caught.value))  # as the interpreter ends with it
+    assert 'ispfit_npy.py", line' in shown
+    assert "LZMAError: Input format not supported by decoder" in shown
     assert sorted(path.name for path in (folder / "out").iterdir()) == ["a.jpg"]
