@@ -35,10 +35,12 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def client(tmp_path: Path, environment: None) -> Iterator[Client]:
+def client(request: pytest.FixtureRequest, tmp_path: Path, environment: None) -> Iterator[Client]:
+    """A cluster of two workers, or of the number that the test gives as the parameter."""
+    n_workers = getattr(request, "param", 2)
     with (
         LocalCluster(
-            n_workers=2,
+            n_workers=n_workers,
             threads_per_worker=1,
             processes=True,
             dashboard_address=None,
@@ -46,7 +48,7 @@ def client(tmp_path: Path, environment: None) -> Iterator[Client]:
         ) as cluster,
         Client(cluster) as client,
     ):
-        client.wait_for_workers(2, timeout=120)
+        client.wait_for_workers(n_workers, timeout=120)
         yield client
 
 
@@ -90,6 +92,7 @@ def test_a_killed_worker_changes_nothing_but_the_time(client: Client) -> None:
     assert found.best_params_ == alone.best_params_
 
 
+@pytest.mark.parametrize("client", [1], indirect=True)
 @pytest.mark.filterwarnings("ignore::UserWarning:distributed")
 def test_a_folder_is_rendered_on_a_cluster(client: Client, tmp_path: Path) -> None:
     X, Y = make_camera_pairs(5, image_size=48, random_state=0)

@@ -84,6 +84,8 @@ def test_a_budget_gives_the_model_of_as_many_steps() -> None:
 def test_the_estimate_stands_before_the_first_step(capsys: pytest.CaptureFixture[str]) -> None:
     told: list[str] = []
 
+    class Stopped(Exception): ...
+
     class Watch:
         def setup(self, estimator: Any, context: Any) -> None: ...
 
@@ -91,11 +93,13 @@ def test_the_estimate_stands_before_the_first_step(capsys: pytest.CaptureFixture
 
         def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
             told.append(capsys.readouterr().err)
+            raise Stopped
 
         def on_fit_task_end(self, estimator: Any, context: Any) -> bool:
             return False
 
-    quick(Line(), max_steps=1000, verbose=1).set_callbacks(Watch()).fit(*toy_pairs())
+    with pytest.raises(Stopped):
+        quick(Line(), max_steps=1000, verbose=1).set_callbacks(Watch()).fit(*toy_pairs())
     assert told[0] == (
         "line: 1000 steps in each direction (forward and inverse); about 5 min of training on this machine\n"
     )

@@ -1,6 +1,6 @@
 """Whatever is in a checkpoint, training resumes from it or raises a `CheckpointError`.
 
-Each file is read in a worker process. The slow test mutates 5,000 files, the quick one 200.
+Each file is read in a worker process. The slow test mutates 5,000 files, the quick one 100.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def restore_mutated(job: tuple[Path, int]) -> str:
     return result
 
 
-@pytest.mark.parametrize("count", [200, pytest.param(5000, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
+@pytest.mark.parametrize("count", [100, pytest.param(5000, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
 def test_a_mutated_checkpoint_is_restored_or_an_error(checkpoint: Path, count: int) -> None:
     found = run_jobs(restore_mutated, [(checkpoint, number) for number in range(count)], n_jobs=1, time_limit=30)
     counts = Counter(found.results)
