@@ -233,8 +233,9 @@ except SystemExit:
 
 
 def default_signals() -> None:
-    """A shell's `&` has Ctrl-C ignored."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """A shell's `&` has Ctrl-C ignored, and nohup SIGHUP."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
