@@ -122,12 +122,15 @@ def refine(srgb: _Array, raw: _Array, valid: _Array, size: int, step: int) -> Ma
         return Matches.none()
     profile = np.hanning(size + 2)[1:-1].astype(np.float32)
     window = np.sqrt(profile[:, None] * profile) * sliding_window_view(valid, (size, size))[rows, columns]
-    ramp = np.broadcast_to(np.linspace(-1, 1, size, dtype=np.float32), window.shape)
+    ramp = np.linspace(-1, 1, size, dtype=np.float32)
     planes = [*_slopes(raw), *_slopes(srgb), raw, srgb]
     *regressors, target = (sliding_window_view(plane, (size, size))[rows, columns] for plane in planes)
-    stacked = np.stack([*regressors, np.ones_like(ramp), ramp, ramp.swapaxes(1, 2), target], -1) * window[..., None]
-    design = stacked.reshape(len(rows), size * size, 9)
-    normal = (design.swapaxes(1, 2) @ design).astype(np.float64)
+    values: list[_Array] = [*regressors, np.ones_like(ramp), ramp, ramp[:, None], target]
+    weighted = np.empty((len(rows), len(values), size, size), np.result_type(raw, srgb))
+    for column, value in enumerate(values):
+        np.multiply(value, window, out=weighted[:, column])  # twice as fast as a stack of the columns
+    design = weighted.reshape(len(rows), len(values), size * size)
+    normal = (design @ design.swapaxes(1, 2)).astype(np.float64)
     return Matches(corners + (size - 1) / 2, *_solved(normal, (window**2).sum((1, 2))))
 
 
