@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,14 @@ def speed_on_path() -> Iterator[None]:
     sys.path.remove(str(SPEED))
 
 
+@pytest.fixture(scope="module")
+def fit_to_file(speed_on_path: None, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return a function that fits a backbone once, as the benchmarks do, and returns its model file."""
+    import fitted
+
+    return cache(lambda name: fitted.fit_to_file(name, tmp_path_factory.mktemp("models")))
+
+
 def unfitted(name: str) -> ISPModel:
     backbone = get_backbone(name)()
     records = {"forward": TrainingRecord(n_train=0, n_validation=0)}
@@ -38,11 +47,11 @@ def unfitted(name: str) -> ISPModel:
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in list_backbones()]
 )
-def test_every_backbone_is_fitted_before_it_is_timed(name: str, tmp_path: Path) -> None:
+def test_every_backbone_is_fitted_before_it_is_timed(name: str, fit_to_file: Callable[[str], Path]) -> None:
     import backbones
     import fitted
 
-    path = fitted.fit_to_file(name, tmp_path)
+    path = fit_to_file(name)
     network, new = fitted.load_to_time(path), get_backbone(name)().build()
     weights, initial = network.state_dict(), new.state_dict()
     assert any(not torch.equal(weights[key], initial[key]) for key in weights)
@@ -60,18 +69,18 @@ def test_an_unfitted_backbone_is_refused(name: str, tmp_path: Path) -> None:
         backbones.work(tmp_path / "model.ispfit", np.zeros((8, 8, 3), np.float32))
 
 
-def test_the_timed_parametric_has_all_its_control_points(tmp_path: Path) -> None:
+def test_the_timed_parametric_has_all_its_control_points(fit_to_file: Callable[[str], Path]) -> None:
     """Without any, as in a new network, its radial functions are skipped."""
     import fitted
 
-    network: Any = fitted.load_to_time(fitted.fit_to_file("parametric", tmp_path))
+    network: Any = fitted.load_to_time(fit_to_file("parametric"))
     assert (network.gamut.weights != 0).any(1).sum() >= 290
 
 
-def test_the_timed_photofinish_has_its_residual(tmp_path: Path) -> None:
+def test_the_timed_photofinish_has_its_residual(fit_to_file: Callable[[str], Path]) -> None:
     import fitted
 
-    network: Any = fitted.load_to_time(fitted.fit_to_file("photofinish", tmp_path))
+    network: Any = fitted.load_to_time(fit_to_file("photofinish"))
     assert network.rendering.residual.weight > 0
 
 
