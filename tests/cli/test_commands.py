@@ -11,12 +11,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image as PILImage
 
 import ispfit
+from ispfit import cli
 from ispfit.cli import main
 from ispfit.datasets import make_camera_pairs, make_camera_roll
 from ispfit.errors import FileError
@@ -238,7 +240,23 @@ def default_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_system_s_signals_are_ctrl_c_while_a_command_runs(number: int, capsys: pytest.CaptureFixture[str]) -> None:
+    before = signal.signal(number, signal.SIG_DFL)  # nohup has SIGHUP ignored
+    try:
+        with pytest.raises(SystemExit) as stop:
+            cli.run(click.Command("ended", callback=lambda: signal.raise_signal(number)), [])
+        assert signal.getsignal(number) == signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
+    assert stop.value.code == 130
+    assert "Repeat the command to resume" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, *(pytest.param(number, marks=pytest.mark.slow) for number in (signal.SIGTERM, signal.SIGHUP))],
+)
 def test_ctrl_c_keeps_the_checkpoint_and_the_same_command_goes_on(pairs: Path, tmp_path: Path, number: int) -> None:
     output = tmp_path / "camera.ispfit"
     command = [sys.executable, "-m", "ispfit", "fit", str(pairs), "-o", str(output), "--backbone", "mlp"]
