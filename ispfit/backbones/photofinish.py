@@ -18,11 +18,15 @@ from ispfit.backbones.parts.exposure import fit_camera, fit_gains
 from ispfit.backbones.parts.gain_share import choose_gain_shares
 from ispfit.backbones.parts.residual import MIN_SCENES
 from ispfit.backbones.parts.shot_samples import ShotSamples, sample_shots
+from ispfit.directions import DIRECTIONS
 from ispfit.images import Image
 from ispfit.plugins import hookimpl
 from ispfit.settings import Range
 
 __all__ = ["Photofinish", "PhotofinishNetwork"]
+
+
+_DIRECTION_NAMES = tuple(DIRECTIONS.values())
 
 
 class Photofinish(Backbone):
@@ -101,12 +105,15 @@ class PhotofinishNetwork(_Directed):
     """The network of `Photofinish`, in the forward direction."""
 
     n_scenes: Tensor
+    gain_shares: Tensor
+    """How much of the gains each direction's map of colours leaves out, (2,)."""
 
     def __init__(self, control_points: int, max_shots: int, residual: bool | Literal["auto"] = False) -> None:
         super().__init__()
         self.control_points, self.max_shots, self.residual = control_points, max_shots, residual
         self.rendering, self.derendering = Rendering(max_shots), Derendering(max_shots)
         self.register_buffer("n_scenes", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("gain_shares", torch.ones(2))
         with torch.no_grad():
             for direction in self._directions:
                 direction.set_camera(ParametricNetwork(0))
@@ -129,6 +136,7 @@ class PhotofinishNetwork(_Directed):
         self.n_scenes.fill_(len(set(groups)))
         with torch.no_grad():
             log_gains, shares = self._fit_gains(raws, srgbs, groups)
+            self.gain_shares.copy_(torch.tensor(shares))
             for direction, share in zip(self._directions, shares, strict=True):
                 camera = fit_camera(raws.colors, srgbs.colors, share * log_gains, self.control_points)
                 direction.set_camera(camera)
@@ -148,7 +156,14 @@ class PhotofinishNetwork(_Directed):
         return log_gains, choose_gain_shares(self._directions, raws, srgbs, log_gains, groups, self.control_points)
 
     def notes(self) -> list[str]:
-        """Say for each direction whether the residual is used, and by how much it helps."""
+        """Say for each direction to which power of the gains its map was fitted, and what the residual is worth."""
+        gains = [
+            f"{name}: the map of colours is fitted to raw times the gain to the power of {share:.2f}."
+            for name, share in zip(_DIRECTION_NAMES, self.gain_shares.tolist(), strict=True)
+        ]
+        return (gains if self.n_scenes > 1 else []) + self._residual_notes()
+
+    def _residual_notes(self) -> list[str]:
         if self.residual is False:
             return ["The residual network is switched off (residual=False)."]
         if self.n_scenes < MIN_SCENES:
@@ -156,8 +171,8 @@ class PhotofinishNetwork(_Directed):
                 f"The residual network is left out: it needs {MIN_SCENES} scenes, which do not look alike, and got "
                 f"{int(self.n_scenes)}."
             ]
-        directions = {"raw to sRGB": self.rendering, "sRGB to raw": self.derendering}
-        return [f"{name}: {direction.residual.verdict}" for name, direction in directions.items()]
+        pairs = zip(_DIRECTION_NAMES, self._directions, strict=True)
+        return [f"{name}: {direction.residual.verdict}" for name, direction in pairs]
 
 
 class _Inverse(_Directed):

@@ -47,6 +47,18 @@ def test_matrix_and_response_are_found() -> None:
     assert psnr(camera.to_raw(torch.from_numpy(srgb).float()), raw) > 50
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_what_is_brighter_than_all_that_was_seen_fades_to_white(seed: int) -> None:
+    pairs = make_camera_pairs(5, image_size=48, random_state=seed)
+    raw, srgb = (np.concatenate([np.asarray(image, np.float64).reshape(-1, 3) for image in side]) for side in pairs)
+    camera = ParametricNetwork(300)
+    camera.fit_colors(raw, srgb)
+    ramp = camera.to_srgb(torch.linspace(0.2, 8, 100)[:, None].expand(100, 3))
+    assert (ramp.diff(dim=0) > -1e-3).all()
+    assert ramp[-1].min() > 0.99
+    assert (ramp.amax(1) - ramp.amin(1)).max() < 0.03
+
+
 @pytest.mark.parametrize("amount", [0.0, 0.2])
 def test_radial_functions_find_a_smooth_map_and_start_as_the_identity(amount: float) -> None:
     source = np.random.default_rng(0).random((800, 3))

@@ -74,9 +74,10 @@ def test_the_record_says_what_the_residual_is_worth(model: ISPModel, auto: Any) 
     for network in plain.networks_.values():
         network.direction.residual.weight.zero_()  # type: ignore[union-attr, operator]
     notes = corrected.records_["forward"].notes
-    for name, note in zip(("raw to sRGB", "sRGB to raw"), notes, strict=True):
+    for name, gain, note in zip(("raw to sRGB", "sRGB to raw"), notes[:2], notes[2:], strict=True):
+        assert re.match(rf"{name}: the map of colours is fitted to raw times the gain to the power of [01]\.\d\d", gain)
         assert re.match(rf"{name}: the residual network is used with weight [\d.]+; it is worth [+-][\d.]+ dB", note)
-    assert model.records_["forward"].notes == ["The residual network is switched off (residual=False)."]
+    assert model.records_["forward"].notes[2:] == ["The residual network is switched off (residual=False)."]
     for apply, images in (("transform", auto[2]), ("inverse_transform", auto[3])):
         with_it, without = (getattr(each, apply)(images[:1])[0] for each in (corrected, plain))
         assert 1e-4 < abs(with_it - without).mean() < 0.1
@@ -85,7 +86,7 @@ def test_the_record_says_what_the_residual_is_worth(model: ISPModel, auto: Any) 
 @pytest.mark.usefixtures("brief_photofinish")
 def test_without_enough_scenes_the_residual_is_left_out_and_the_record_says_so(auto: Any) -> None:
     few = ISPModel(Photofinish(control_points=20)).fit(auto[0][:9], auto[1][:9])
-    assert few.records_["forward"].notes == [
+    assert few.records_["forward"].notes[2:] == [
         "The residual network is left out: it needs 10 scenes, which do not look alike, and got 9."
     ]
 

@@ -30,25 +30,32 @@ _CLIPPING_MARGIN = 2.5 / 255  # srgb closer to black or white may be clipped
 _MAX_UNSATURATED_RAW = 0.99
 _MIN_USABLE_COLORS = 100
 _CUBE_CELLS = 40  # per side of the cube in which colours are averaged before the gamut is fitted
+_BRIGHTEST_QUANTILE = 0.999  # of the seen colours: a few bright ones tell a map of 300 control points nothing
 _LINEAR_FLOOR = 0.005  # limits how much the response amplifies errors in the dark tones
 
 
 class ParametricNetwork(ColorwiseNetwork):
     """The network of `Parametric`, in the forward direction: matrix, gamut mapping and response.
 
+    A colour that is brighter than those of the fit is rendered as if it were darker, and fades to white: radial
+    functions extrapolate, and white would turn blue.
+
     Attributes
     ----------
     matrix : T, (3, 3).
     gamut, inverse_gamut : h and its inverse, both on linear colours.
     response : the inverse of f, from srgb to linear values, with 256 nodes.
+    brightest : largest channel of the raws up to which colours were seen, ().
     """
 
     matrix: Tensor
+    brightest: Tensor
     gamma = 2.2  # raw is linear: its dark tones need nodes of their own
 
     def __init__(self, control_points: int) -> None:
         super().__init__()
         self.register_buffer("matrix", torch.eye(3))
+        self.register_buffer("brightest", torch.tensor(1.0))
         self.gamut, self.inverse_gamut = RadialMap(control_points), RadialMap(control_points)
         self.response = MonotoneCurves(_RESPONSE_NODES)
         self.response.set(_standard_response())
@@ -59,8 +66,9 @@ class ParametricNetwork(ColorwiseNetwork):
 
     def to_srgb(self, raw: Tensor) -> Tensor:
         """Render colours (n, 3)."""
-        srgb: Tensor = self.response.inverted(self.gamut(raw @ self.matrix.T))
-        return srgb
+        seen = (self.brightest / raw.amax(1, keepdim=True).clamp(min=_MIN_WHITE)).clamp(max=1)
+        srgb: Tensor = self.response.inverted(self.gamut((raw * seen) @ self.matrix.T))
+        return srgb + (1 - srgb) * (1 - seen)
 
     def to_raw(self, srgb: Tensor) -> Tensor:
         """Derender colours (n, 3)."""
@@ -82,6 +90,7 @@ class ParametricNetwork(ColorwiseNetwork):
         self.response.set(nodes)
         with torch.no_grad():
             self.matrix.copy_(torch.from_numpy(matrix).float())
+            self.brightest.fill_(_brightest(raw))
         linear, mapped = _linearised(srgb, nodes), raw @ matrix.T
         for gamut, source, target in ((self.gamut, mapped, linear), (self.inverse_gamut, linear, mapped)):
             mean_source, mean_target, importance = _cell_means(source, target)
@@ -127,6 +136,12 @@ def _fit_matrix_and_response(raw: Colors, srgb: Colors) -> tuple[Colors, Colors]
             nodes[:, c] = np.maximum(curve * factor, 0)
             matrix[c] *= factor
     return matrix, nodes
+
+
+def _brightest(raw: Colors) -> float:
+    """Return the largest channel up to which there are colours; 1 if there is nothing but black."""
+    brightest = float(np.quantile(raw.max(1), _BRIGHTEST_QUANTILE))
+    return brightest if brightest > _MIN_WHITE else 1.0
 
 
 def _standard_response() -> Colors:
