@@ -30,6 +30,7 @@ _CLIPPING_MARGIN = 2.5 / 255  # srgb closer to black or white may be clipped
 _MAX_UNSATURATED_RAW = 0.99
 _MIN_USABLE_COLORS = 100
 _CUBE_CELLS = 40  # per side of the cube in which colours are averaged before the gamut is fitted
+_NO_LIMIT = 1e6  # of the brightness, for cameras that are not fitted here
 _BRIGHTEST_QUANTILE = 0.999  # of the seen colours: a few bright ones tell a map of 300 control points nothing
 _LINEAR_FLOOR = 0.005  # limits how much the response amplifies errors in the dark tones
 
@@ -55,7 +56,7 @@ class ParametricNetwork(ColorwiseNetwork):
     def __init__(self, control_points: int) -> None:
         super().__init__()
         self.register_buffer("matrix", torch.eye(3))
-        self.register_buffer("brightest", torch.tensor(1.0))
+        self.register_buffer("brightest", torch.tensor(_NO_LIMIT))
         self.gamut, self.inverse_gamut = RadialMap(control_points), RadialMap(control_points)
         self.response = MonotoneCurves(_RESPONSE_NODES)
         self.response.set(_standard_response())
@@ -139,9 +140,9 @@ def _fit_matrix_and_response(raw: Colors, srgb: Colors) -> tuple[Colors, Colors]
 
 
 def _brightest(raw: Colors) -> float:
-    """Return the largest channel up to which there are colours; 1 if there is nothing but black."""
+    """Return the largest channel up to which there are colours; no limit if there is nothing but black."""
     brightest = float(np.quantile(raw.max(1), _BRIGHTEST_QUANTILE))
-    return brightest if brightest > _MIN_WHITE else 1.0
+    return brightest if brightest > _MIN_WHITE else _NO_LIMIT
 
 
 def _standard_response() -> Colors:
