@@ -126,6 +126,7 @@ def test_two_processes_make_the_model_of_one(
     assert records[0].history[-1]["loss"] == pytest.approx(records[1].history[-1]["loss"], rel=1e-4)
 
 
+@pytest.mark.slow  # its relative below dies later
 def test_a_rank_that_dies_early_ends_the_run_with_the_same_message(
     pairs: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:
