@@ -124,7 +124,9 @@ class Direction(SceneTables):
         residual : whether a network for the rest is used; "auto" uses it if it helps in scenes that were held out.
         """
         learned = self.learn(inputs, targets, log_gains, groups)
-        predicted, folds = predict_folds(learned.statistics, learned.parameters, groups, N_FOLDS, self.regression.trend)
+        predicted, folds = predict_folds(
+            learned.statistics, learned.parameters, groups, N_FOLDS, self.regression.trend, self.regression.doubt
+        )
         rest = ResidualShots(
             inputs=self.coordinates(torch.from_numpy(inputs.colors).float()),
             targets=self.encoded(torch.from_numpy(targets.colors).float()),

@@ -43,11 +43,14 @@ class SceneRegression(nn.Module):
     n_statistics, n_parameters : numbers that describe a scene, numbers that are predicted from them.
     max_shots : largest number of shots that are remembered.
     trend : usual slope of the first parameter, the log gain, by the metered log brightness.
+    doubt : number of scenes of which the predictions of the other parameters, which are small and many, are worth half.
     """
 
-    def __init__(self, n_statistics: int, n_parameters: int, max_shots: int, trend: float = 0.0) -> None:
+    def __init__(
+        self, n_statistics: int, n_parameters: int, max_shots: int, trend: float = 0.0, doubt: float = 0.0
+    ) -> None:
         super().__init__()
-        self.trend = trend
+        self.trend, self.doubt = trend, doubt
         self.register_buffer("mean", torch.zeros(n_statistics))
         self.register_buffer("scale", torch.ones(n_statistics))
         self.register_buffer("shots", torch.full((max_shots, n_statistics), _NOWHERE))
@@ -100,6 +103,7 @@ class SceneRegression(nn.Module):
         weights = _weights(((left_out - deviations) ** 2).mean(1), len(members))
         predicted = np.einsum("cnk,ck->nk", left_out, weights)
         shrinkage = _shrinkage(predicted, deviations)
+        shrinkage[1:] *= len(members) / (len(members) + self.doubt)
         shares = np.split(weights * shrinkage, len(slopes))
         self._set_coefficients(ridges, positions, [deviations - trend for trend in trends], slopes, shares)
         self.offset.copy_(torch.from_numpy(offset))
@@ -240,7 +244,12 @@ def leave_groups_out(smoothers: _Array, targets: _Array, members: Sequence[npt.N
 
 
 def predict_folds(
-    statistics: Tensor, parameters: _Array, groups: Sequence[Hashable], n_folds: int, trend: float = 0.0
+    statistics: Tensor,
+    parameters: _Array,
+    groups: Sequence[Hashable],
+    n_folds: int,
+    trend: float = 0.0,
+    doubt: float = 0.0,
 ) -> tuple[_Array, npt.NDArray[np.intp]]:
     """Deal the groups to folds, and predict all shots by regressions that know nothing of a fold.
 
@@ -250,7 +259,7 @@ def predict_folds(
     Parameters
     ----------
     statistics, parameters, groups : (N, D), (N, K) and the N scenes, see `SceneRegression.fit`.
-    trend : see `SceneRegression`.
+    trend, doubt : see `SceneRegression`.
     n_folds : F, of which some remain empty if there are fewer groups.
 
     Returns
@@ -264,7 +273,7 @@ def predict_folds(
     predicted = np.tile(parameters.mean(0), (n_folds, len(parameters), 1))
     for fold in range(n_folds if len(members) > 1 else 0):
         known, unknown = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        regression = SceneRegression(statistics.shape[1], parameters.shape[1], len(known), trend)
+        regression = SceneRegression(statistics.shape[1], parameters.shape[1], len(known), trend, doubt)
         left_out = regression.fit(statistics[known], parameters[known], [groups[int(index)] for index in known])
         predicted[fold, known], predicted[fold, unknown] = left_out, regression(statistics[unknown]).double().numpy()
     return predicted, folds

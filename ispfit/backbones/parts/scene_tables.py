@@ -43,11 +43,12 @@ class SceneTables(nn.Module):
     camera: Tensor
     residual_nodes = SCENE_NODES  # per side of what the residual adds
     trend = 0.0  # usual slope of the log gain by the metered log brightness
+    doubt = 0.0  # number of scenes of which predicted coefficients are worth half
 
     def __init__(self, n_statistics: int, max_shots: int) -> None:
         super().__init__()
         self.register_buffer("camera", torch.zeros(3, CAMERA_NODES, CAMERA_NODES, CAMERA_NODES))
-        self.regression = SceneRegression(n_statistics, 1 + N_COEFFICIENTS, max_shots, self.trend)
+        self.regression = SceneRegression(n_statistics, 1 + N_COEFFICIENTS, max_shots, self.trend, self.doubt)
         self.residual = Residual(n_statistics)
         self.uncertainty = Uncertainty(1 + N_COEFFICIENTS)
 

@@ -66,6 +66,17 @@ def test_the_error_is_that_of_new_scenes() -> None:
     assert ratio.max() < 1.5
 
 
+def test_doubt_halves_what_so_many_scenes_tell_of_all_but_the_gain() -> None:
+    statistics, parameters, groups = shots(12, 2)
+    parameters = parameters[:, [0, 0]]
+    sure, doubtful = SceneRegression(3, 2, 100), SceneRegression(3, 2, 100, doubt=12.0)
+    left_out = [each.fit(statistics, parameters, groups) - each.offset.numpy() for each in (sure, doubtful)]
+    predicted = [(each(statistics) - each.offset).numpy() for each in (sure, doubtful)]
+    for first, second in (left_out, predicted):
+        assert np.abs(first[:, 1]).max() > 0.5
+        np.testing.assert_allclose(second, first * [1, 0.5], atol=1e-5)
+
+
 @pytest.mark.parametrize("n_shots", [1, 2, 3])
 def test_a_few_shots_are_enough_not_to_fail(n_shots: int) -> None:
     statistics, parameters, groups = shots(n_shots, 1)
