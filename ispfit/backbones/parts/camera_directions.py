@@ -73,7 +73,7 @@ class Derendering(Direction):
     """Srgb to raw: the gain comes after the camera's map, and raw is encoded while its coefficients are fitted."""
 
     trend = 0.5  # what an auto mode has brightened was darker
-    doubt = 8.0  # coefficients of twice as many statistics: with 10 scenes worth up to 0.7 dB, with 50 -0.2 to 0.1 dB
+    doubt = 8.0  # coefficients of twice as many statistics: worth up to 0.7 dB with 10 scenes
 
     def __init__(self, max_shots: int) -> None:
         super().__init__(2 * N_STATISTICS, max_shots)

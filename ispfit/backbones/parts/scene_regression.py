@@ -103,7 +103,7 @@ class SceneRegression(nn.Module):
         weights = _weights(((left_out - deviations) ** 2).mean(1), len(members))
         predicted = np.einsum("cnk,ck->nk", left_out, weights)
         shrinkage = _shrinkage(predicted, deviations)
-        shrinkage[1:] *= len(members) / (len(members) + self.doubt)
+        shrinkage[1:] *= len(members) ** 2 / (len(members) ** 2 + self.doubt**2)
         shares = np.split(weights * shrinkage, len(slopes))
         self._set_coefficients(ridges, positions, [deviations - trend for trend in trends], slopes, shares)
         self.offset.copy_(torch.from_numpy(offset))
