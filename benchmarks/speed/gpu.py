@@ -156,7 +156,7 @@ def training(pairs: Pairs, runtime: Runtime, steps: int) -> dict[str, Any]:
     network = backbone.build()
     backbone.initialise(network, list(zip(*pairs, strict=True)))
     started = time.perf_counter()
-    record = train(network.to(runtime.device), *pairs, plan_of(steps, 0.1), runtime)
+    record = train(network, *pairs, plan_of(steps, 0.1), runtime)
     took = time.perf_counter() - started
     print(f"{record.steps} steps: {took:.1f} s", file=sys.stderr, flush=True)
     return {"seconds": took, "steps": record.steps, "psnr": record.best_psnr}
@@ -184,7 +184,7 @@ def backbones(names: list[str], pairs: Pairs, megapixels: float, runtime: Runtim
 
 def step_time(name: str, pairs: Pairs, runtime: Runtime) -> float:
     """Return the milliseconds of a step within a training."""
-    network, few = get_backbone(name)().build().to(runtime.device), [side[:PAIRS_PER_SEED] for side in pairs]
+    network, few = get_backbone(name)().build(), [side[:PAIRS_PER_SEED] for side in pairs]
 
     def steps() -> None:
         train(network, *few, plan_of(TIMED_STEPS, 0.0), runtime)

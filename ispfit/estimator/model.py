@@ -349,7 +349,7 @@ class ISPModel(CallbackSupportMixin, FittedNetworks, BaseEstimator):
         on_evaluation: OnEvaluation,
     ) -> TrainingRecord:
         return train(
-            training.network.to(runtime.device),
+            training.network,
             *training.pairs,
             plan,
             runtime,

@@ -48,7 +48,7 @@ def train(
 
     Parameters
     ----------
-    network : on the runtime's device; it ends with the weights of the last step, or of the best evaluation if the
+    network : moved to the runtime's device; it ends with the weights of the last step, or of the best evaluation if the
         validation pairs prove that it was better.
     inputs, targets : images, pair by pair.
     plan : the settings.
@@ -72,6 +72,7 @@ def train(
     """
     if network.has_closed_form:
         return _fit_in_closed_form(network, inputs, targets, runtime)
+    network.to(runtime.device)
     keep_freed_memory()
     pairs = (inputs, targets)
     run = TrainingRun(network, pairs, validation, plan, runtime)
