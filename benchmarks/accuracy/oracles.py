@@ -10,13 +10,12 @@ import torch
 from scipy.sparse import csr_matrix, diags_array, eye_array, kron
 from scipy.sparse.linalg import cg
 from torch import Tensor
-from torch.nn.functional import grid_sample
 
 from ispfit.backbone import Network
 from ispfit.backbones.parts.color_table import lattice, look_up
 from ispfit.backbones.parts.direction import Direction
-from ispfit.backbones.parts.finishing import fit_coefficients
 from ispfit.backbones.parts.scene_regression import SceneRegression
+from ispfit.backbones.parts.shot_colors import split_parameters
 from ispfit.backbones.parts.shot_samples import ShotSamples, sample_shots
 from ispfit.backbones.photofinish import PhotofinishNetwork
 from ispfit.images import FloatImage, Image
@@ -31,22 +30,16 @@ _NODES, _SMOOTHNESS = 17, 1e-3  # of a table that is fitted to a shot
 
 
 def _know_gain(direction: Direction, inputs: ShotSamples, targets: ShotSamples) -> Tensor:
-    """Return the parameters of a shot: its gain is known, the others are predicted."""
+    """Return the parameters of a shot: its gains are known, the others are predicted."""
     parameters = direction.predict(inputs)[0]
-    parameters[0] = _best_gain(direction, inputs, targets)
+    split_parameters(direction, parameters)[0].copy_(_best_gains(direction, inputs, targets))
     return parameters
 
 
 def _know_parameters(direction: Direction, inputs: ShotSamples, targets: ShotSamples) -> Tensor:
     """Return the parameters of a shot: they are fitted to it as to a training shot."""
-    gain = torch.tensor(_best_gain(direction, inputs, targets))
-    colors, target = (torch.from_numpy(side.colors[0]).float() for side in (inputs, targets))
-    base = direction.base(direction.coordinates(colors), gain)
-    places = inputs.positions[:, None]
-    local = grid_sample(direction.brightness(inputs.thumbnails), places, padding_mode="border", align_corners=False)
-    missing = direction.encoded(target) - base
-    coefficients = fit_coefficients(base, missing, local[0, 0, 0], direction.slope(base))
-    return torch.cat([gain[None], coefficients.float()])
+    gains = _best_gains(direction, inputs, targets).double().numpy()[None]
+    return torch.from_numpy(direction.fit_shots(inputs, targets, gains)[0]).float()
 
 
 ORACLES = {"gain known": _know_gain, "all parameters known": _know_parameters, "table fitted to the shot": None}
@@ -77,14 +70,15 @@ def _predict_always(regression: SceneRegression, parameters: Tensor) -> None:
     regression.offset.copy_(parameters)
 
 
-def _best_gain(direction: Direction, inputs: ShotSamples, targets: ShotSamples) -> float:
-    """Return the log gain with which the map of colours alone comes closest to a shot."""
+def _best_gains(direction: Direction, inputs: ShotSamples, targets: ShotSamples) -> Tensor:
+    """Return the log gain (C,) with which each map of colours alone comes closest to a shot."""
     colors, target = (torch.from_numpy(side.colors[0]).float() for side in (inputs, targets))
-    found = 0.0
+    nodes, found = direction.coordinates(colors), torch.zeros(len(direction.weights))
     for steps in (_COARSE, _FINE):
-        gains = torch.from_numpy(found + steps).float()
-        renderings = (direction.output(direction.base(direction.coordinates(colors), gain)) for gain in gains)
-        found = float(gains[np.argmin([float((each.clamp(0, 1) - target).square().mean()) for each in renderings])])
+        gains = found + torch.from_numpy(steps).float()[:, None]
+        renderings = (direction.output(direction.base(nodes, each)).clamp(0, 1) for each in gains)
+        errors = torch.stack([(each - target).square().mean((1, 2)) for each in renderings])
+        found = gains.gather(0, errors.argmin(0, keepdim=True))[0]
     return found
 
 

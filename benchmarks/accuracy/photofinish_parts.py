@@ -51,12 +51,12 @@ REFERENCE, WITHOUT_RESIDUAL = "photofinish", "+ local lift"
 
 
 class GainOnly(SceneRegression):
-    """Predicts the gain; all coefficients are 0."""
+    """Predicts the gains; all coefficients are 0."""
 
     def fit(
         self, statistics: Tensor, parameters: npt.NDArray[np.float64], groups: Sequence[Hashable]
     ) -> npt.NDArray[np.float64]:
-        return super().fit(statistics, parameters * (np.arange(parameters.shape[1]) == 0), groups)
+        return super().fit(statistics, parameters * self.is_gain, groups)
 
 
 def no_neighbourhood(small: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ class Reduced(Photofinish):
             direction.brightness = no_neighbourhood  # type: ignore[method-assign]
             if self.without == "coefficients":
                 whole = direction.regression
-                direction.regression = GainOnly(len(whole.mean), len(whole.offset), len(whole.shots))
+                direction.regression = GainOnly(len(whole.mean), len(whole.offset), len(whole.shots), whole.gain_every)
         return network
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 import numpy as np
@@ -14,10 +14,10 @@ from ispfit.backbone import Backbone, Network, Scene, ScenePart, Window
 from ispfit.backbones.parts.camera_directions import Derendering, Rendering
 from ispfit.backbones.parts.color_model import ParametricNetwork
 from ispfit.backbones.parts.direction import Direction
-from ispfit.backbones.parts.exposure import fit_camera, fit_gains
-from ispfit.backbones.parts.gain_share import choose_gain_shares
+from ispfit.backbones.parts.exposure import GAIN_POWERS, fit_cameras, fit_gains
 from ispfit.backbones.parts.residual import MIN_SCENES
 from ispfit.backbones.parts.shot_samples import ShotSamples, sample_shots
+from ispfit.backbones.parts.unseen import unseen_products
 from ispfit.directions import DIRECTIONS
 from ispfit.images import Image
 from ispfit.plugins import hookimpl
@@ -105,18 +105,15 @@ class PhotofinishNetwork(_Directed):
     """The network of `Photofinish`, in the forward direction."""
 
     n_scenes: Tensor
-    gain_shares: Tensor
-    """How much of the gains each direction's map of colours leaves out, (2,)."""
 
     def __init__(self, control_points: int, max_shots: int, residual: bool | Literal["auto"] = False) -> None:
         super().__init__()
         self.control_points, self.max_shots, self.residual = control_points, max_shots, residual
         self.rendering, self.derendering = Rendering(max_shots), Derendering(max_shots)
         self.register_buffer("n_scenes", torch.zeros((), dtype=torch.int64))
-        self.register_buffer("gain_shares", torch.ones(2))
         with torch.no_grad():
             for direction in self._directions:
-                direction.set_camera(ParametricNetwork(0))
+                direction.set_cameras(len(GAIN_POWERS) * [ParametricNetwork(0)])
 
     @property
     def direction(self) -> Direction:
@@ -135,33 +132,29 @@ class PhotofinishNetwork(_Directed):
         raws, srgbs, groups = sample_shots(pairs, self.max_shots)
         self.n_scenes.fill_(len(set(groups)))
         with torch.no_grad():
-            log_gains, shares = self._fit_gains(raws, srgbs, groups)
-            self.gain_shares.copy_(torch.tensor(shares))
-            for direction, share in zip(self._directions, shares, strict=True):
-                camera = fit_camera(raws.colors, srgbs.colors, share * log_gains, self.control_points)
-                direction.set_camera(camera)
-                gains = direction.shot_gains(camera, raws, srgbs, share * log_gains)
-                direction.fit(*direction.sides(raws, srgbs), gains, groups, self.residual)
+            log_gains = self._fit_gains(raws, srgbs)
+            unseen = unseen_products(self._directions, raws, srgbs, log_gains, groups, self.control_points)
+            cameras = fit_cameras(raws.colors, srgbs.colors, log_gains, self.control_points)
+            for direction, products in zip(self._directions, unseen, strict=True):
+                direction.set_cameras(cameras)
+                gains = direction.shot_gains(raws, srgbs, log_gains)
+                direction.fit(*direction.sides(raws, srgbs), gains, groups, products, self.residual)
 
-    def _fit_gains(
-        self, raws: ShotSamples, srgbs: ShotSamples, groups: Sequence[Hashable]
-    ) -> tuple[npt.NDArray[np.float64], list[float]]:
-        """Fit the log gains (N,) of the shots, and choose how much of them each direction's map of colours leaves out.
-
-        Shots of one scene have equal gains: what differs between them is left to the map.
-        """
+    def _fit_gains(self, raws: ShotSamples, srgbs: ShotSamples) -> npt.NDArray[np.float64]:
+        """Fit the log gains (N,) of the shots; those of one scene are equal, and what differs is left to the map."""
         if self.n_scenes == 1:
-            return np.zeros(len(groups)), [1.0, 1.0]
-        log_gains = fit_gains(raws.colors, srgbs.colors, self.control_points)
-        return log_gains, choose_gain_shares(self._directions, raws, srgbs, log_gains, groups, self.control_points)
+            return np.zeros(len(raws.colors))
+        return fit_gains(raws.colors, srgbs.colors, self.control_points)
 
     def notes(self) -> list[str]:
-        """Say for each direction to which power of the gains its map was fitted, and what the residual is worth."""
-        gains = [
-            f"{name}: the map of colours is fitted to raw times the gain to the power of {share:.2f}."
-            for name, share in zip(_DIRECTION_NAMES, self.gain_shares.tolist(), strict=True)
+        """Say for each direction how much each map of colours counts, and what the residual is worth."""
+        powers = ", ".join(f"{power:g}" for power in GAIN_POWERS)
+        weights = [
+            f"{name}: maps of colours are fitted to raw times the gain to the powers of {powers}; they count "
+            f"{', '.join(f'{weight:.2f}' for weight in direction.weights.tolist())}."
+            for name, direction in zip(_DIRECTION_NAMES, self._directions, strict=True)
         ]
-        return (gains if self.n_scenes > 1 else []) + self._residual_notes()
+        return (weights if self.n_scenes > 1 else []) + self._residual_notes()
 
     def _residual_notes(self) -> list[str]:
         if self.residual is False:

@@ -10,7 +10,7 @@ from torch import Tensor
 from ispfit.backbones.parts.color_model import ParametricNetwork
 from ispfit.backbones.parts.color_table import look_up
 from ispfit.backbones.parts.direction import Direction
-from ispfit.backbones.parts.exposure import MAX_EXPOSED, inverse_gains
+from ispfit.backbones.parts.exposure import GAIN_POWERS, MAX_EXPOSED, factors_between
 from ispfit.backbones.parts.power_curve import GAMMA, decode, encode
 from ispfit.backbones.parts.scene_statistics import N_STATISTICS, brightness_map, scene_statistics
 from ispfit.backbones.parts.shot_samples import ShotSamples
@@ -38,8 +38,8 @@ class Rendering(Direction):
     def sides(self, raws: ShotSamples, srgbs: ShotSamples) -> tuple[ShotSamples, ShotSamples]:
         return raws, srgbs
 
-    def shot_gains(self, camera: ParametricNetwork, raws: ShotSamples, srgbs: ShotSamples, log_gains: _Array) -> _Array:
-        return log_gains
+    def shot_gains(self, raws: ShotSamples, srgbs: ShotSamples, log_gains: _Array) -> _Array:
+        return log_gains[:, None] * GAIN_POWERS
 
     def statistics(self, small: Tensor, clipped: Tensor) -> Tensor:
         return scene_statistics(small, clipped)
@@ -53,8 +53,9 @@ class Rendering(Direction):
     def coordinates(self, pixels: Tensor) -> Tensor:
         return encode(pixels)
 
-    def base(self, nodes: Tensor, log_gain: Tensor) -> Tensor:
-        return self.look_up_camera(nodes * (log_gain.exp() / MAX_EXPOSED)[..., None, None] ** (1 / GAMMA))
+    def base(self, nodes: Tensor, log_gains: Tensor) -> Tensor:
+        exposed = nodes[..., None, :, :] * (log_gains.exp() / MAX_EXPOSED)[..., None, None] ** (1 / GAMMA)
+        return self.look_up_cameras(exposed)
 
     def encoded(self, target: Tensor) -> Tensor:
         return target
@@ -84,8 +85,10 @@ class Derendering(Direction):
     def sides(self, raws: ShotSamples, srgbs: ShotSamples) -> tuple[ShotSamples, ShotSamples]:
         return srgbs, raws
 
-    def shot_gains(self, camera: ParametricNetwork, raws: ShotSamples, srgbs: ShotSamples, log_gains: _Array) -> _Array:
-        return inverse_gains(camera, raws.colors, srgbs.colors)
+    def shot_gains(self, raws: ShotSamples, srgbs: ShotSamples, log_gains: _Array) -> _Array:
+        nodes = self.coordinates(torch.from_numpy(srgbs.colors).float())
+        derendered = decode(self.base(nodes, torch.zeros(len(nodes), len(self.weights))))
+        return factors_between(derendered.double().numpy(), raws.colors[:, None])
 
     def statistics(self, small: Tensor, clipped: Tensor) -> Tensor:
         return torch.cat([scene_statistics(self._exposed(small), clipped), scene_statistics(small, clipped)], 1)
@@ -99,8 +102,9 @@ class Derendering(Direction):
     def coordinates(self, pixels: Tensor) -> Tensor:
         return pixels
 
-    def base(self, nodes: Tensor, log_gain: Tensor) -> Tensor:
-        return self.look_up_camera(nodes) * (log_gain / GAMMA).exp()[..., None, None]
+    def base(self, nodes: Tensor, log_gains: Tensor) -> Tensor:
+        factors = (log_gains / GAMMA).exp()[..., None, None]
+        return self.look_up_cameras(nodes[..., None, :, :].expand(*factors.shape[:-2], *nodes.shape[-2:])) * factors
 
     def encoded(self, target: Tensor) -> Tensor:
         return encode(target)
@@ -115,5 +119,5 @@ class Derendering(Direction):
         return decode(encoded)
 
     def _exposed(self, small: Tensor) -> Tensor:
-        """Derender thumbnails as far as the camera's map goes."""
-        return decode(look_up(self.camera[None].expand(len(small), -1, -1, -1, -1), small))
+        """Derender thumbnails as far as a map of colours goes: the mean of the cameras'."""
+        return decode(look_up(self.cameras.mean(0).expand(len(small), -1, -1, -1, -1), small))

@@ -12,19 +12,20 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
+from ispfit.backbones.parts.blend import blend_weights
 from ispfit.backbones.parts.color_model import ParametricNetwork
 from ispfit.backbones.parts.color_table import lattice
 from ispfit.backbones.parts.finishing import fit_coefficients
 from ispfit.backbones.parts.residual import MIN_SCENES, N_FOLDS, ResidualShots
-from ispfit.backbones.parts.scene_regression import predict_folds
 from ispfit.backbones.parts.scene_statistics import LOG_MEAN
 from ispfit.backbones.parts.scene_tables import CAMERA_NODES, SCENE_NODES, SceneTables
+from ispfit.backbones.parts.shot_colors import colors_by_camera
 from ispfit.backbones.parts.shot_samples import ShotSamples
 from ispfit.backbones.parts.uncertainty import LeftOutShots
 
 __all__ = ["Direction", "LearnedShots"]
 
-_UNCERTAINTY_COLORS = 500  # of a shot, from which the uncertainty is estimated
+_BLEND_COLORS, _UNCERTAINTY_COLORS = 700, 500  # of a shot, by which cameras are weighted and errors estimated
 
 _Array = npt.NDArray[np.float64]
 
@@ -68,13 +69,14 @@ class Direction(SceneTables):
         """Describe shots as `statistics` does, from what is known of the samples."""
         raise NotImplementedError
 
-    def shot_gains(self, camera: ParametricNetwork, raws: ShotSamples, srgbs: ShotSamples, log_gains: _Array) -> _Array:
-        """Return the log gains (N,) of the direction by those of raw."""
+    def shot_gains(self, raws: ShotSamples, srgbs: ShotSamples, log_gains: _Array) -> _Array:
+        """Return the log gains (N, C) of the direction, by camera, by those of raw (N,)."""
         raise NotImplementedError
 
-    def set_camera(self, camera: ParametricNetwork, n_nodes: int = CAMERA_NODES) -> None:
-        """Compute the table of the camera, with `n_nodes` per side."""
-        self.camera = self.camera_colors(camera, lattice(n_nodes)).T.reshape(3, *3 * [n_nodes])
+    def set_cameras(self, cameras: Sequence[ParametricNetwork], n_nodes: int = CAMERA_NODES) -> None:
+        """Compute the tables of C cameras, with `n_nodes` per side."""
+        nodes = lattice(n_nodes)
+        self.cameras = torch.stack([self.camera_colors(each, nodes).T.reshape(3, *3 * [n_nodes]) for each in cameras])
 
     def learn(
         self, inputs: ShotSamples, targets: ShotSamples, log_gains: _Array, groups: Sequence[Hashable]
@@ -84,29 +86,31 @@ class Direction(SceneTables):
         Parameters
         ----------
         inputs, targets : samples of N shots.
-        log_gains : (N,).
+        log_gains : (N, C), by camera.
         groups : the scene of each shot.
         """
         statistics, maps = self.sample_statistics(inputs), self.brightness(inputs.thumbnails)
-        brightness = _at_samples(maps, inputs)
-        parameters = self._fit_shots(inputs, targets, log_gains, brightness)
+        parameters = self.fit_shots(inputs, targets, log_gains)
         if len(set(groups)) == 1:
             parameters[:] = 0  # a single scene is what the camera is fitted to; it does not tell how others differ
         left_out = self.regression.fit(statistics, parameters, groups)
-        return LearnedShots(statistics, maps, brightness, parameters, left_out)
+        return LearnedShots(statistics, maps, _at_samples(maps, inputs), parameters, left_out)
 
     def predict(self, inputs: ShotSamples) -> Tensor:
         """Predict the parameters (N, K) of shots."""
         predicted: Tensor = self.regression(self.sample_statistics(inputs))
         return predicted
 
-    def errors(self, inputs: ShotSamples, targets: ShotSamples, parameters: Tensor) -> Tensor:
-        """Return the mean squared error (N,) of each shot, rendered with parameters (N, K)."""
+    def error_products(self, inputs: ShotSamples, targets: ShotSamples, parameters: Tensor) -> _Array:
+        """Return the mean products (N, C, C) of the errors of two cameras in each shot, at parameters (N, K)."""
+        inputs, targets = inputs.first(_BLEND_COLORS), targets.first(_BLEND_COLORS)
         nodes = self.coordinates(torch.from_numpy(inputs.colors).float())
-        colors, slope = self.finished(nodes, parameters)
+        target = self.encoded(torch.from_numpy(targets.colors).float())[:, None]
+        colors, slope = colors_by_camera(self, nodes, parameters)
         local = _at_samples(self.brightness(inputs.thumbnails), inputs)
-        outputs = self.output(colors + local[..., None] * slope).clamp(0, 1)
-        return (outputs - torch.from_numpy(targets.colors).float()).square().mean((1, 2))
+        encoded = (colors + local[:, None, :, None] * slope).clamp(0, 1)
+        errors = ((encoded - target) * self.slope(target)).flatten(2).double()
+        return np.asarray((errors @ errors.mT / errors.shape[2]).numpy())
 
     def fit(
         self,
@@ -114,19 +118,21 @@ class Direction(SceneTables):
         targets: ShotSamples,
         log_gains: _Array,
         groups: Sequence[Hashable],
+        unseen: Sequence[_Array] = (),
         residual: bool | Literal["auto"] = "auto",
     ) -> None:
-        """Fit everything but the camera: what `learn` does, the residual and the uncertainty.
+        """Fit everything but the cameras: what `learn` does, their weights, the residual and the uncertainty.
 
         Parameters
         ----------
         inputs, targets, log_gains, groups : see `learn`.
+        unseen : `error_products` of cameras that have not seen the scene, see `unseen_products`.
         residual : whether a network for the rest is used; "auto" uses it if it helps in scenes that were held out.
         """
         learned = self.learn(inputs, targets, log_gains, groups)
-        predicted, folds = predict_folds(
-            learned.statistics, learned.parameters, groups, N_FOLDS, self.regression.trend, self.regression.doubt
-        )
+        products = self.error_products(inputs, targets, torch.from_numpy(learned.left_out).float())
+        self.weights.copy_(torch.from_numpy(blend_weights([products, *unseen], groups)))
+        predicted, folds = self.regression.predict_folds(learned.statistics, learned.parameters, groups, N_FOLDS)
         rest = ResidualShots(
             inputs=self.coordinates(torch.from_numpy(inputs.colors).float()),
             targets=self.encoded(torch.from_numpy(targets.colors).float()),
@@ -135,7 +141,7 @@ class Direction(SceneTables):
             keys=learned.statistics[:, LOG_MEAN],
             parameters=torch.from_numpy(predicted).float(),
             folds=torch.from_numpy(folds),
-            gain_error=float(self.regression.error[0]),
+            gain_errors=self.regression.gain_errors,
         )
         self.residual.weight.zero_()
         if residual and len(set(groups)) >= MIN_SCENES:
@@ -169,20 +175,17 @@ class Direction(SceneTables):
         )
         self.uncertainty.fit(self, shots)
 
-    def _fit_shots(self, inputs: ShotSamples, targets: ShotSamples, log_gains: _Array, local: Tensor) -> _Array:
-        """Return the gains and fitted coefficients (N, K) of the shots."""
-        coefficients = [
-            fit_coefficients(colors, self.encoded(target) - colors, brightness, self.slope(colors))
-            for colors, target, brightness in zip(
-                self._bases(inputs.colors, log_gains), torch.from_numpy(targets.colors).float(), local, strict=True
-            )
-        ]
-        return np.concatenate([log_gains[:, None], torch.stack(coefficients).numpy()], 1)
-
-    def _bases(self, inputs: _Array, log_gains: _Array) -> list[Tensor]:
-        """Map colours (N, n, 3) by the camera at their shots' gains."""
-        colors, gains = torch.from_numpy(inputs).float(), torch.from_numpy(log_gains).float()
-        return [self.base(self.coordinates(each), gain) for each, gain in zip(colors, gains, strict=True)]
+    def fit_shots(self, inputs: ShotSamples, targets: ShotSamples, log_gains: _Array) -> _Array:
+        """Fit the coefficients of each shot at its gains (N, C), and return its parameters (N, K)."""
+        local = _at_samples(self.brightness(inputs.thumbnails), inputs)
+        nodes, gains = self.coordinates(torch.from_numpy(inputs.colors).float()), torch.from_numpy(log_gains)
+        encoded = self.encoded(torch.from_numpy(targets.colors).float())
+        rows = []
+        for place, gain, target, brightness in zip(nodes, gains, encoded, local, strict=True):
+            for log_gain, colors in zip(gain, self.base(place, gain.float()), strict=True):
+                coefficients = fit_coefficients(colors, target - colors, brightness, self.slope(colors))
+                rows.append(torch.cat([log_gain[None], coefficients]))
+        return torch.stack(rows).view(len(nodes), -1).numpy()
 
 
 def _at_samples(maps: Tensor, inputs: ShotSamples) -> Tensor:

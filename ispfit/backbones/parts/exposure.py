@@ -11,7 +11,7 @@ import torch
 from ispfit.backbones.parts.color_model import ParametricNetwork
 from ispfit.color import srgb_to_linear
 
-__all__ = ["COARSE_POINTS", "MAX_EXPOSED", "fit_camera", "fit_gains", "inverse_gains"]
+__all__ = ["COARSE_POINTS", "GAIN_POWERS", "MAX_EXPOSED", "factors_between", "fit_cameras", "fit_gains"]
 
 _Array = npt.NDArray[np.float64]
 
@@ -23,6 +23,9 @@ In a table over ``x ** (1 / 2.2)`` of 8 n + 1 nodes, saturation lies on node 3 n
 
 COARSE_POINTS = 80
 """Control points of a map that is fitted to compare gains."""
+
+GAIN_POWERS = (0.0, 0.5, 1.0)
+"""Each of the cameras is fitted to raw times the gain to one of these powers."""
 
 _COLORS_PER_SHOT = 700  # while gains still change
 _MAX_COLORS = 60_000  # of a map
@@ -47,13 +50,22 @@ def fit_gains(raws: _Array, srgbs: _Array, control_points: int) -> _Array:
     raws, srgbs = raws[:, :_COLORS_PER_SHOT], srgbs[:, :_COLORS_PER_SHOT]
     log_gains = _ratios_of_medians(raws, srgbs)
     for half_width, steps in _SEARCHES:
-        camera = fit_camera(raws, srgbs, log_gains, min(control_points, COARSE_POINTS))
+        camera = _fit_camera(raws, srgbs, log_gains, min(control_points, COARSE_POINTS))
         log_gains = _best_gains(camera, raws, srgbs, log_gains, half_width, steps)
         log_gains -= log_gains.mean()
     return log_gains
 
 
-def fit_camera(raws: _Array, srgbs: _Array, log_gains: _Array, control_points: int) -> ParametricNetwork:
+def fit_cameras(raws: _Array, srgbs: _Array, log_gains: _Array, control_points: int) -> list[ParametricNetwork]:
+    """Fit a map of colours to shots (N, n, 3) for each of `GAIN_POWERS`.
+
+    With a power of 1, the map renders shots at equal exposures. This is right if the camera does nothing but multiply.
+    With 0, it renders the shots as they are: the best that can be done if nothing is known of the scene.
+    """
+    return [_fit_camera(raws, srgbs, power * log_gains, control_points) for power in GAIN_POWERS]
+
+
+def _fit_camera(raws: _Array, srgbs: _Array, log_gains: _Array, control_points: int) -> ParametricNetwork:
     """Fit one map of colours to shots: it renders a raw that was multiplied by its shot's gain."""
     n_colors = max(1, _MAX_COLORS // len(raws))
     camera = ParametricNetwork(control_points)
@@ -62,10 +74,9 @@ def fit_camera(raws: _Array, srgbs: _Array, log_gains: _Array, control_points: i
     return camera
 
 
-def inverse_gains(camera: ParametricNetwork, raws: _Array, srgbs: _Array) -> _Array:
-    """Return the logarithm (N,) of the factor by which each derendered srgb fits its raw best (least squares)."""
-    exposed = _map_colors(camera.to_raw, srgbs)
-    factors = (exposed * raws).sum((1, 2)) / np.maximum((exposed**2).sum((1, 2)), _DARK)
+def factors_between(colors: _Array, targets: _Array) -> _Array:
+    """Return the logarithm (...) of the factor by which colours (..., n, 3) fit their targets best (least squares)."""
+    factors = (colors * targets).sum((-2, -1)) / np.maximum((colors**2).sum((-2, -1)), _DARK)
     return np.asarray(np.log(np.maximum(factors, _DARK)))
 
 

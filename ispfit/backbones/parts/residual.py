@@ -52,7 +52,8 @@ class ResidualShots:
     parameters : (F, N, K), of the shots as they are predicted from the shots of other scenes; row f knows nothing of
         the scenes of fold f.
     folds : int64 (N,), the fold of each shot.
-    gain_error : standard deviation of the log gain, the first parameter, in scenes that were left out.
+    gain_errors : (K,), standard deviations of the errors of log gains in scenes that were left out; 0 for all other
+        parameters.
     """
 
     inputs: Tensor
@@ -62,7 +63,7 @@ class ResidualShots:
     keys: Tensor
     parameters: Tensor
     folds: Tensor
-    gain_error: float
+    gain_errors: Tensor
 
 
 class Residual(nn.Module):
@@ -181,8 +182,7 @@ class Residual(nn.Module):
         pixels = torch.randint(shots.inputs.shape[1], (_PIXELS_PER_SHOT,))
         inputs, targets, local = (values[flat][:, pixels] for values in (shots.inputs, shots.targets, shots.brightness))
         parameters = shots.parameters[torch.arange(N_FOLDS)[:, None], index].flatten(0, 1)
-        jitter = _GAIN_JITTER * shots.gain_error * torch.randn(len(flat), 1)
-        parameters = torch.cat([parameters[:, :1] + jitter, parameters[:, 1:]], 1)
+        parameters = parameters + _GAIN_JITTER * shots.gain_errors * torch.randn(len(flat), 1)
         with torch.no_grad():
             camera, lift = model.finished(inputs, parameters)
             encoded = camera + local[..., None] * lift

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ispfit.backbones.parts.scene_statistics import METERED
 
-__all__ = ["ENOUGH_SCENES", "SceneRegression", "deal_folds", "leave_groups_out", "members_of", "predict_folds"]
+__all__ = ["ENOUGH_SCENES", "SceneRegression", "deal_folds", "leave_groups_out", "members_of"]
 
 _Array = npt.NDArray[np.float64]
 
@@ -42,15 +42,22 @@ class SceneRegression(nn.Module):
     ----------
     n_statistics, n_parameters : numbers that describe a scene, numbers that are predicted from them.
     max_shots : largest number of shots that are remembered.
-    trend : usual slope of the first parameter, the log gain, by the metered log brightness.
+    gain_every : the first of so many parameters is a log gain; by default, the first of all.
+    trend : usual slope of the log gains by the metered log brightness.
     doubt : number of scenes of which the predictions of the other parameters, which are small and many, are worth half.
     """
 
     def __init__(
-        self, n_statistics: int, n_parameters: int, max_shots: int, trend: float = 0.0, doubt: float = 0.0
+        self,
+        n_statistics: int,
+        n_parameters: int,
+        max_shots: int,
+        gain_every: int | None = None,
+        trend: float = 0.0,
+        doubt: float = 0.0,
     ) -> None:
         super().__init__()
-        self.trend, self.doubt = trend, doubt
+        self.gain_every, self.trend, self.doubt = gain_every or n_parameters, trend, doubt
         self.register_buffer("mean", torch.zeros(n_statistics))
         self.register_buffer("scale", torch.ones(n_statistics))
         self.register_buffer("shots", torch.full((max_shots, n_statistics), _NOWHERE))
@@ -103,12 +110,43 @@ class SceneRegression(nn.Module):
         weights = _weights(((left_out - deviations) ** 2).mean(1), len(members))
         predicted = np.einsum("cnk,ck->nk", left_out, weights)
         shrinkage = _shrinkage(predicted, deviations)
-        shrinkage[1:] *= len(members) ** 2 / (len(members) ** 2 + self.doubt**2)
+        shrinkage[~self.is_gain] *= len(members) ** 2 / (len(members) ** 2 + self.doubt**2)
         shares = np.split(weights * shrinkage, len(slopes))
         self._set_coefficients(ridges, positions, [deviations - trend for trend in trends], slopes, shares)
         self.offset.copy_(torch.from_numpy(offset))
         self.error.copy_(torch.from_numpy(np.sqrt(((shrinkage * predicted - deviations) ** 2).mean(0))))
         return np.asarray(offset + shrinkage * predicted)
+
+    def predict_folds(
+        self, statistics: Tensor, parameters: _Array, groups: Sequence[Hashable], n_folds: int
+    ) -> tuple[_Array, npt.NDArray[np.intp]]:
+        """Deal the groups to folds, and predict all shots by regressions like this one that know nothing of a fold.
+
+        What `fit` returns has chosen its smoothness by the shots that it predicts, and errs less than it will in new
+        scenes. The shots of a fold are unknown in every respect to the regression of the other folds.
+
+        Parameters
+        ----------
+        statistics, parameters, groups : (N, D), (N, K) and the N scenes, see `fit`.
+        n_folds : F, of which some remain empty if there are fewer groups.
+
+        Returns
+        -------
+        predicted : (F, N, K). Row f was fitted without fold f; its predictions of shots of the other folds leave out
+            the group of the shot. Means of all parameters if no group is left.
+        folds : (N,), the fold of each shot.
+        """
+        members = members_of(groups)
+        folds = deal_folds(members, n_folds)
+        predicted = np.tile(parameters.mean(0), (n_folds, len(parameters), 1))
+        for fold in range(n_folds if len(members) > 1 else 0):
+            known, unknown = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+            fresh = SceneRegression(
+                statistics.shape[1], parameters.shape[1], len(known), self.gain_every, self.trend, self.doubt
+            )
+            predicted[fold, known] = fresh.fit(statistics[known], parameters[known], [groups[int(n)] for n in known])
+            predicted[fold, unknown] = fresh(statistics[unknown]).double().numpy()
+        return predicted, folds
 
     def distance(self, statistics: Tensor) -> Tensor:
         """Return how far scenes with these statistics (N, D) are from the nearest shot of the fit, (N,).
@@ -129,6 +167,16 @@ class SceneRegression(nn.Module):
         """Return statistics (N, D) in standard deviations from their mean, clipped."""
         return ((statistics - self.mean) / self.scale).clamp(-_MAX_DEVIATION, _MAX_DEVIATION)
 
+    @property
+    def gain_errors(self) -> Tensor:
+        """The errors (K,) of the log gains, and 0 for all other parameters."""
+        return self.error * torch.from_numpy(self.is_gain)
+
+    @property
+    def is_gain(self) -> npt.NDArray[np.bool_]:
+        """Which of the parameters are log gains, (K,)."""
+        return np.asarray(np.arange(len(self.offset)) % self.gain_every == 0)
+
     def _usual_slopes(self, n_groups: int) -> list[_Array]:
         """Return slopes (D, K) of the parameters by standardised statistics to start from: none, and the usual ones."""
         slopes = np.zeros((len(self.mean), len(self.offset)))
@@ -137,7 +185,7 @@ class SceneRegression(nn.Module):
             return [slopes]
         usual = slopes.copy()
         scale = self.scale[METERED].double().numpy()
-        usual[METERED, 0] = self.trend * share * scale / len(METERED)
+        usual[METERED] = self.trend * share * scale[:, None] * self.is_gain / len(METERED)
         return [slopes, usual]
 
     def _set_coefficients(
@@ -241,42 +289,6 @@ def leave_groups_out(smoothers: _Array, targets: _Array, members: Sequence[npt.N
         blocks = np.eye(len(group)) - smoothers[..., group[:, None], group]
         predicted[..., group, :] = targets[group] - np.linalg.solve(blocks, residuals[..., group, :])
     return predicted
-
-
-def predict_folds(
-    statistics: Tensor,
-    parameters: _Array,
-    groups: Sequence[Hashable],
-    n_folds: int,
-    trend: float = 0.0,
-    doubt: float = 0.0,
-) -> tuple[_Array, npt.NDArray[np.intp]]:
-    """Deal the groups to folds, and predict all shots by regressions that know nothing of a fold.
-
-    What `SceneRegression.fit` returns has chosen its smoothness by the shots that it predicts, and errs less than it
-    will in new scenes. The shots of a fold are unknown in every respect to the regression of the other folds.
-
-    Parameters
-    ----------
-    statistics, parameters, groups : (N, D), (N, K) and the N scenes, see `SceneRegression.fit`.
-    trend, doubt : see `SceneRegression`.
-    n_folds : F, of which some remain empty if there are fewer groups.
-
-    Returns
-    -------
-    predicted : (F, N, K). Row f was fitted without fold f; its predictions of shots of the other folds leave out the
-        group of the shot. Means of all parameters if no group is left.
-    folds : (N,), the fold of each shot.
-    """
-    members = members_of(groups)
-    folds = deal_folds(members, n_folds)
-    predicted = np.tile(parameters.mean(0), (n_folds, len(parameters), 1))
-    for fold in range(n_folds if len(members) > 1 else 0):
-        known, unknown = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        regression = SceneRegression(statistics.shape[1], parameters.shape[1], len(known), trend, doubt)
-        left_out = regression.fit(statistics[known], parameters[known], [groups[int(index)] for index in known])
-        predicted[fold, known], predicted[fold, unknown] = left_out, regression(statistics[unknown]).double().numpy()
-    return predicted, folds
 
 
 def _weights(errors: _Array, n_groups: int) -> _Array:

@@ -9,7 +9,8 @@ from torch.nn.functional import interpolate
 
 from ispfit.backbone import Scene, ScenePart, Window
 from ispfit.backbones.parts.color_table import lattice, look_up
-from ispfit.backbones.parts.finishing import N_COEFFICIENTS, finish
+from ispfit.backbones.parts.exposure import GAIN_POWERS
+from ispfit.backbones.parts.finishing import N_COEFFICIENTS
 from ispfit.backbones.parts.grids import sample_grids
 from ispfit.backbones.parts.residual import Residual
 from ispfit.backbones.parts.scene_regression import SceneRegression
@@ -21,6 +22,7 @@ from ispfit.backbones.parts.scene_statistics import (
     clipped_shares,
     thumbnail,
 )
+from ispfit.backbones.parts.shot_colors import finished_colors
 from ispfit.backbones.parts.uncertainty import Uncertainty, variance_at
 
 __all__ = ["CAMERA_NODES", "SCENE_NODES", "SceneTables"]
@@ -40,17 +42,24 @@ class SceneTables(nn.Module):
     n_statistics : numbers that describe a scene.
     """
 
-    camera: Tensor
+    cameras: Tensor
+    """Tables of the C cameras, (C, 3, size, size, size)."""
+    weights: Tensor
+    """How much the colours of each camera count, (C,)."""
     residual_nodes = SCENE_NODES  # per side of what the residual adds
     trend = 0.0  # usual slope of the log gain by the metered log brightness
     doubt = 0.0  # number of scenes of which predicted coefficients are worth half
 
     def __init__(self, n_statistics: int, max_shots: int) -> None:
         super().__init__()
-        self.register_buffer("camera", torch.zeros(3, CAMERA_NODES, CAMERA_NODES, CAMERA_NODES))
-        self.regression = SceneRegression(n_statistics, 1 + N_COEFFICIENTS, max_shots, self.trend, self.doubt)
+        n_cameras, n_parameters = len(GAIN_POWERS), 1 + N_COEFFICIENTS
+        self.register_buffer("cameras", torch.zeros(n_cameras, 3, *3 * [CAMERA_NODES]))
+        self.register_buffer("weights", torch.full((n_cameras,), 1 / n_cameras))
+        self.regression = SceneRegression(
+            n_statistics, n_cameras * n_parameters, max_shots, n_parameters, self.trend, self.doubt
+        )
         self.residual = Residual(n_statistics)
-        self.uncertainty = Uncertainty(1 + N_COEFFICIENTS)
+        self.uncertainty = Uncertainty(n_cameras * n_parameters)
 
     def statistics(self, small: Tensor, clipped: Tensor) -> Tensor:
         """Describe images by their thumbnails and shares of clipped pixels."""
@@ -64,8 +73,8 @@ class SceneTables(nn.Module):
         """Return where inputs lie in a scene's table."""
         raise NotImplementedError
 
-    def base(self, nodes: Tensor, log_gain: Tensor) -> Tensor:
-        """Map the nodes (..., n, 3) of a scene's table by the camera at a gain (...); the result is encoded."""
+    def base(self, nodes: Tensor, log_gains: Tensor) -> Tensor:
+        """Map the nodes (..., n, 3) of a scene's table by each camera at its gain (..., C): encoded (..., C, n, 3)."""
         raise NotImplementedError
 
     def output(self, encoded: Tensor) -> Tensor:
@@ -80,14 +89,15 @@ class SceneTables(nn.Module):
         """Return the linear light of outputs."""
         raise NotImplementedError
 
-    def look_up_camera(self, colors: Tensor) -> Tensor:
-        """Map colours (..., 3) in the coordinates of the camera's table."""
-        found = look_up(self.camera[None], colors.reshape(-1, 3).T[None, :, None])
-        return found[0, :, 0].T.reshape(colors.shape)
+    def look_up_cameras(self, colors: Tensor) -> Tensor:
+        """Map colours (..., C, n, 3), in the coordinates of the cameras' tables, each by its camera."""
+        by_camera = colors.movedim(-3, 0)
+        found = look_up(self.cameras, by_camera.reshape(len(self.cameras), 1, -1, 3).movedim(3, 1))
+        return found[:, :, 0].movedim(1, 2).reshape(by_camera.shape).movedim(0, -3)
 
     def finished(self, nodes: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
         """Return encoded colours (..., n, 3) of nodes, and their slope by brightness, at parameters (..., K)."""
-        return finish(self.base(nodes, parameters[..., 0]), parameters[..., 1:])
+        return finished_colors(self, nodes, parameters)
 
     def describe(self, image: Tensor) -> Scene:
         """Return each image's statistics, its table, its brightness by place, and what the uncertainty needs."""

@@ -11,12 +11,15 @@ from ispfit.backbones.parts.finishing import basis, finish
 
 __all__ = [
     "FinishedModel",
+    "colors_by_camera",
     "encoded_colors",
     "exposure_error",
+    "finished_colors",
     "light",
     "parameter_slopes",
     "rendered",
     "slopes_at",
+    "split_parameters",
 ]
 
 _GAIN_STEP = 0.05  # of the numerical slope by the log gain
@@ -24,27 +27,57 @@ _TINY = 1e-7
 
 
 class FinishedModel(Protocol):
-    """One direction of a camera, as the delta method sees it."""
+    """One direction of a camera, as the delta method sees it: a weighted mean of the colours of C cameras.
 
+    Its parameters are those of one camera after the other: the log gain, and the coefficients of `finish`.
+    """
+
+    @property
+    def weights(self) -> Tensor: ...
     def coordinates(self, pixels: Tensor) -> Tensor: ...
-    def base(self, nodes: Tensor, log_gain: Tensor) -> Tensor: ...
+    def base(self, nodes: Tensor, log_gains: Tensor) -> Tensor: ...
     def output(self, encoded: Tensor) -> Tensor: ...
     def slope(self, encoded: Tensor) -> Tensor: ...
     def linear(self, output: Tensor) -> Tensor: ...
 
 
+def split_parameters(model: FinishedModel, parameters: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the log gains (..., C) and the coefficients (..., C, 17), by camera, of parameters (..., K)."""
+    by_camera = parameters.view(*parameters.shape[:-1], len(model.weights), -1)
+    return by_camera[..., 0], by_camera[..., 1:]
+
+
+def colors_by_camera(model: FinishedModel, nodes: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what each camera makes of nodes (..., n, 3) at parameters (..., K), and the slopes: (..., C, n, 3)."""
+    gains, coefficients = split_parameters(model, parameters)
+    return finish(model.base(nodes, gains), coefficients)
+
+
+def finished_colors(model: FinishedModel, nodes: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
+    """Return encoded colours (..., n, 3) of nodes in a neighbourhood of mean brightness, and their slope by it."""
+    changed, slope = colors_by_camera(model, nodes, parameters)
+    weights = model.weights[:, None, None]
+    return (weights * changed).sum(-3), (weights * slope).sum(-3)
+
+
 def parameter_slopes(model: FinishedModel, nodes: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
     """Return the slopes of encoded colours by the parameters, and their change with brightness, each (n, 3, K)."""
+    gains, coefficients = split_parameters(model, parameters)
     steps = (_GAIN_STEP, -_GAIN_STEP)
-    above, below = (finish(model.base(nodes, parameters[0] + step), parameters[1:]) for step in steps)
+    above, below = (finish(model.base(nodes, gains + step), coefficients) for step in steps)
     by_gain, by_gain_locally = (
         (up - down)[..., None] / (2 * _GAIN_STEP) for up, down in zip(above, below, strict=True)
     )
-    everywhere, locally = basis(model.base(nodes, parameters[0]))
+    everywhere, locally = basis(model.base(nodes, gains))
     return (
-        torch.cat([by_gain, everywhere, torch.zeros_like(locally)], -1),
-        torch.cat([by_gain_locally, torch.zeros_like(everywhere), locally], -1),
+        _of_mean(model, torch.cat([by_gain, everywhere, torch.zeros_like(locally)], -1)),
+        _of_mean(model, torch.cat([by_gain_locally, torch.zeros_like(everywhere), locally], -1)),
     )
+
+
+def _of_mean(model: FinishedModel, slopes: Tensor) -> Tensor:
+    """Return the slopes (n, 3, K) of the weighted mean by those of each camera by its own parameters, (C, n, 3, K')."""
+    return (model.weights[:, None, None, None] * slopes).permute(1, 2, 0, 3).flatten(2)
 
 
 def slopes_at(model: FinishedModel, nodes: Tensor, parameters: Tensor, brightness: Tensor) -> Tensor:
@@ -55,7 +88,7 @@ def slopes_at(model: FinishedModel, nodes: Tensor, parameters: Tensor, brightnes
 
 def encoded_colors(model: FinishedModel, nodes: Tensor, parameters: Tensor, brightness: Tensor) -> Tensor:
     """Return encoded colours (n, 3) at nodes (n, 3), in neighbourhoods of some brightness (n,)."""
-    changed, slope = finish(model.base(nodes, parameters[0]), parameters[1:])
+    changed, slope = finished_colors(model, nodes, parameters)
     return changed + brightness[:, None] * slope
 
 

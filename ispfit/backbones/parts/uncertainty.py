@@ -16,15 +16,16 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from ispfit.backbones.parts.color_table import lattice, look_up
-from ispfit.backbones.parts.finishing import finish
 from ispfit.backbones.parts.shot_colors import (
     FinishedModel,
     encoded_colors,
     exposure_error,
+    finished_colors,
     light,
     parameter_slopes,
     rendered,
     slopes_at,
+    split_parameters,
 )
 
 __all__ = ["LeftOutShots", "Uncertainty", "variance_at"]
@@ -78,7 +79,7 @@ class Uncertainty(nn.Module):
 
     Parameters
     ----------
-    n_parameters : K, the log gain of a shot and the coefficients of `finish`.
+    n_parameters : K, the log gains of a shot and the coefficients of `finish`, of all cameras.
 
     Attributes
     ----------
@@ -123,7 +124,7 @@ class Uncertainty(nn.Module):
         parameters, spread : (K,) and (), of the scene.
         """
         nodes = lattice(_TABLE_NODES, parameters.device)
-        colors, _ = finish(model.base(nodes, parameters[0]), parameters[1:])
+        colors, _ = finished_colors(model, nodes, parameters)
         variances = self._variances(colors, parameter_slopes(model, nodes, parameters), spread)
         return variances.T.reshape(9, *3 * [_TABLE_NODES])
 
@@ -155,7 +156,7 @@ class Uncertainty(nn.Module):
         self.exposure_floor.fill_(0)
         errors = shots.parameters - shots.left_out
         if shots.n_scenes < 2:
-            errors[:, 0] = _UNKNOWN_GAIN
+            split_parameters(model, errors)[0].fill_(_UNKNOWN_GAIN)
         self.power.fill_(0)
         self.covariance.copy_(errors.T @ errors / len(errors))
         if shots.n_scenes > 2:
@@ -245,7 +246,7 @@ def _table_error(model: FinishedModel, shots: LeftOutShots) -> Tensor:
     for shot in range(0, len(shots.parameters), max(1, len(shots.parameters) // _TABLE_SHOTS)):
         parameters, local = shots.parameters[shot], shots.brightness[shot]
         nodes = model.coordinates(shots.inputs[shot])
-        values = torch.cat(finish(model.base(grid, parameters[0]), parameters[1:]), 1)
+        values = torch.cat(finished_colors(model, grid, parameters), 1)
         found = look_up(values.T.reshape(1, 6, *3 * [shots.table_nodes]), nodes.T[None, :, None])[0, :, 0].T
         exact = light(model, encoded_colors(model, nodes, parameters, local)).mean()
         ratio = light(model, found[:, :3] + local[:, None] * found[:, 3:]).mean() / exact.clamp(min=_TINY)

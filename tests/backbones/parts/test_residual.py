@@ -42,7 +42,7 @@ def _shots(strength: float, lift: float = 0.0) -> ResidualShots:
         keys=torch.full((_SHOTS,), -1.7),
         parameters=torch.zeros(N_FOLDS, _SHOTS, 1),
         folds=torch.arange(_SHOTS) % N_FOLDS,
-        gain_error=0.0,
+        gain_errors=torch.zeros(1),
     )
 
 

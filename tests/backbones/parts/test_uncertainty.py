@@ -20,11 +20,13 @@ N_PARAMETERS = 1 + N_COEFFICIENTS
 class Gain:
     """A camera that multiplies by its gain and squares: half the output, encoded, is the root of a quarter."""
 
+    weights = torch.ones(1)
+
     def coordinates(self, pixels: Tensor) -> Tensor:
         return pixels
 
-    def base(self, nodes: Tensor, log_gain: Tensor) -> Tensor:
-        return nodes * log_gain.exp()
+    def base(self, nodes: Tensor, log_gains: Tensor) -> Tensor:
+        return nodes * log_gains.exp()[:, None, None]
 
     def output(self, encoded: Tensor) -> Tensor:
         return encoded**2
@@ -39,8 +41,8 @@ class Gain:
 class Curved(Gain):
     """A camera whose map of colours is curved."""
 
-    def base(self, nodes: Tensor, log_gain: Tensor) -> Tensor:
-        return nodes**2 * log_gain.exp()
+    def base(self, nodes: Tensor, log_gains: Tensor) -> Tensor:
+        return nodes**2 * log_gains.exp()[:, None, None]
 
 
 def shots(

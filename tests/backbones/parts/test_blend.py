@@ -1,0 +1,102 @@
+"""Tests of `ispfit.backbones.parts.blend` and `unseen`: what several cameras count in the mean of their colours."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from ispfit.backbones.parts import unseen
+from ispfit.backbones.parts.blend import blend_weights
+from ispfit.backbones.parts.camera_directions import Derendering, Rendering
+from ispfit.backbones.parts.direction import Direction
+from ispfit.backbones.parts.exposure import GAIN_POWERS, fit_cameras
+from ispfit.backbones.parts.shot_samples import ShotSamples, sample_shots
+from ispfit.backbones.parts.unseen import unseen_products
+from ispfit.color import linear_to_srgb
+from ispfit.images import Image
+
+N_SHOTS = 8
+
+Gains = npt.NDArray[np.float64]
+
+
+def products(errors: npt.ArrayLike, n_shots: int = 20) -> npt.NDArray[np.float64]:
+    """Return the products of the errors (C, n) of cameras, the same in each shot."""
+    rows = np.asarray(errors, np.float64)
+    return np.tile(rows @ rows.T / rows.shape[1], (n_shots, 1, 1))
+
+
+def shots(log_gains: Gains) -> tuple[ShotSamples, ShotSamples]:
+    """Return samples of shots whose srgb is their raw after a gain; the brightness of a scene tells its gain."""
+    rng = np.random.default_rng(0)
+    levels = np.exp(-2 * np.linspace(-0.5, 0.5, N_SHOTS)) * 0.2
+    raws = [(rng.random((24, 24, 3)) ** 2 * level).astype(np.float32) for level in levels]
+    srgbs = [linear_to_srgb(np.clip(raw * np.exp(gain), 0, 1)) for raw, gain in zip(raws, log_gains, strict=True)]
+    return sample_shots([(Image(raw), Image(srgb)) for raw, srgb in zip(raws, srgbs, strict=True)], N_SHOTS, 400)[:2]
+
+
+@torch.no_grad()
+def fitted(direction: Direction, true: Gains, claimed: Gains) -> Direction:
+    raws, srgbs = shots(true)
+    direction.set_cameras(fit_cameras(raws.colors, srgbs.colors, claimed, 20))
+    gains = direction.shot_gains(raws, srgbs, claimed)
+    direction.fit(*direction.sides(raws, srgbs), gains, range(N_SHOTS), residual=False)
+    return direction
+
+
+def test_the_camera_without_errors_counts_most() -> None:
+    weights = blend_weights([products([[0.1, 0.1], [0.001, 0.001], [0.2, 0.2]])], range(20))
+    assert weights.argmax() == 1
+    assert weights[1] > 0.9
+    assert weights.sum() == pytest.approx(1)
+
+
+def test_errors_that_cancel_are_averaged() -> None:
+    errors = np.array([[0.1, 0.1], [-0.1, -0.1], [0.3, 0.3]])
+    weights = blend_weights([products(errors)], range(20))
+    assert np.abs(weights @ errors).max() < 0.01
+    assert weights.min() > 0.1
+
+
+def test_the_fewer_scenes_the_nearer_the_weights_are_to_equal() -> None:
+    errors = products([[0.1, 0.0], [0.0, 0.2]], 6)
+    many, few = blend_weights([errors], range(6)), blend_weights([errors], 6 * ["one"])
+    assert 0.5 < few[0] < many[0] - 0.05
+
+
+def test_all_ways_of_leaving_out_scenes_count() -> None:
+    first, second = products([[0.1, 0.0], [0.0, 0.2]]), products([[0.2, 0.0], [0.0, 0.1]])
+    assert blend_weights([first, second], range(20)) == pytest.approx([0.5, 0.5], abs=0.01)
+
+
+@pytest.mark.parametrize("kind", [Rendering, Derendering])
+def test_true_gains_are_divided_out_and_false_ones_are_not(kind: type[Rendering | Derendering]) -> None:
+    gains, none = np.linspace(-0.5, 0.5, N_SHOTS), np.zeros(N_SHOTS)
+    assert fitted(kind(N_SHOTS), gains, gains).weights.argmax() == GAIN_POWERS.index(1)
+    assert fitted(kind(N_SHOTS), none, np.random.default_rng(1).permutation(gains)).weights.argmax() == 0
+
+
+@torch.no_grad()
+def test_of_few_scenes_no_camera_sees_those_that_it_is_tried_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def spy(raws: npt.NDArray[np.float64], *rest: object) -> object:
+        seen.append(len(raws))
+        return fit_cameras(raws, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(unseen, "fit_cameras", spy)
+    directions, none = (Rendering(N_SHOTS), Derendering(N_SHOTS)), np.zeros(N_SHOTS)
+    found = unseen_products(directions, *shots(none), none, range(N_SHOTS), 20)
+    assert [[each.shape for each in direction] for direction in found] == 2 * [[(N_SHOTS, 3, 3)]]
+    assert sum(N_SHOTS - count for count in seen) == N_SHOTS
+    assert all(np.linalg.eigvalsh(each[0]).min() > -1e-12 for each in found)
+
+
+@pytest.mark.parametrize("n_scenes", [1, N_SHOTS])
+@torch.no_grad()
+def test_a_scene_or_many_scenes_are_not_left_out(monkeypatch: pytest.MonkeyPatch, n_scenes: int) -> None:
+    monkeypatch.setattr(unseen, "ENOUGH_SCENES", N_SHOTS)
+    groups, none = [n % n_scenes for n in range(N_SHOTS)], np.zeros(N_SHOTS)
+    assert unseen_products((Rendering(N_SHOTS),), *shots(none), none, groups, 20) == [[]]
