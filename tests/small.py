@@ -24,10 +24,9 @@ def small(name: str) -> Backbone:
 
 @contextmanager
 def brief_photofinish() -> Iterator[None]:
-    """Let `photofinish` fit fewer coarse cameras in fewer steps: for tests that ask whether it works, not how well."""
+    """Let `photofinish` fit in few steps: for tests that ask whether it works, not how well."""
     parts = "ispfit.backbones.parts"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(f"{parts}.unseen._N_FOLDS", 2)
         patch.setattr(f"{parts}.color_model._ALTERNATIONS", 3)
         patch.setattr(f"{parts}.residual._STEPS", 20)
         yield

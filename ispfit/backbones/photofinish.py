@@ -17,7 +17,6 @@ from ispfit.backbones.parts.direction import Direction
 from ispfit.backbones.parts.exposure import GAIN_POWERS, fit_cameras, fit_gains
 from ispfit.backbones.parts.residual import MIN_SCENES
 from ispfit.backbones.parts.shot_samples import ShotSamples, sample_shots
-from ispfit.backbones.parts.unseen import unseen_products
 from ispfit.directions import DIRECTIONS
 from ispfit.images import Image
 from ispfit.plugins import hookimpl
@@ -133,12 +132,11 @@ class PhotofinishNetwork(_Directed):
         self.n_scenes.fill_(len(set(groups)))
         with torch.no_grad():
             log_gains = self._fit_gains(raws, srgbs)
-            unseen = unseen_products(self._directions, raws, srgbs, log_gains, groups, self.control_points)
             cameras = fit_cameras(raws.colors, srgbs.colors, log_gains, self.control_points)
-            for direction, products in zip(self._directions, unseen, strict=True):
+            for direction in self._directions:
                 direction.set_cameras(cameras)
                 gains = direction.shot_gains(raws, srgbs, log_gains)
-                direction.fit(*direction.sides(raws, srgbs), gains, groups, products, self.residual)
+                direction.fit(*direction.sides(raws, srgbs), gains, groups, self.residual)
 
     def _fit_gains(self, raws: ShotSamples, srgbs: ShotSamples) -> npt.NDArray[np.float64]:
         """Fit the log gains (N,) of the shots; those of one scene are equal, and what differs is left to the map."""
@@ -148,11 +146,8 @@ class PhotofinishNetwork(_Directed):
 
     def notes(self) -> list[str]:
         """Say for each direction how much each map of colours counts, and what the residual is worth."""
-        powers = ", ".join(f"{power:g}" for power in GAIN_POWERS)
         weights = [
-            f"{name}: maps of colours are fitted to raw times the gain to the powers of {powers}; they count "
-            f"{', '.join(f'{weight:.2f}' for weight in direction.weights.tolist())}."
-            for name, direction in zip(_DIRECTION_NAMES, self._directions, strict=True)
+            _weights_note(name, each.weights) for name, each in zip(_DIRECTION_NAMES, self._directions, strict=True)
         ]
         return (weights if self.n_scenes > 1 else []) + self._residual_notes()
 
@@ -166,6 +161,14 @@ class PhotofinishNetwork(_Directed):
             ]
         pairs = zip(_DIRECTION_NAMES, self._directions, strict=True)
         return [f"{name}: {direction.residual.verdict}" for name, direction in pairs]
+
+
+def _weights_note(direction: str, weights: Tensor) -> str:
+    plain, divided, smooth_plain, smooth_divided = weights.tolist()
+    return (
+        f"{direction}: the sharp map of colours counts {plain:.2f}, and with gains divided out {divided:.2f}; the "
+        f"smooth one {smooth_plain:.2f} and {smooth_divided:.2f}."
+    )
 
 
 class _Inverse(_Directed):

@@ -98,8 +98,8 @@ def test_without_a_neighbourhood_there_is_no_lift(script: Script, pair_set: Pair
     network.fit_pairs(list(zip(*pair_set.load()[0], strict=True)))
     for direction in (network.rendering, network.derendering):
         predicted = direction.regression(torch.randn(3, len(direction.regression.mean)))
-        by_camera = predicted.view(3, 3, -1)
-        assert by_camera[:, 1:, :12].abs().amin() > 1e-6
+        by_camera = predicted.view(3, 4, -1)
+        assert by_camera[:, :, 1:12].abs().amin() > 1e-6
         assert by_camera[:, :, 12:].abs().max() == 0
 
 
@@ -110,11 +110,11 @@ def test_an_oracle_finds_the_gain(script: Script) -> None:
     for direction, sign in ((network.rendering, 1), (network.derendering, -1)):
         source = raw if sign == 1 else Image(np.asarray(raw) ** (1 / 2.2))
         colors = torch.from_numpy(np.array(source)).reshape(-1, 3)
-        rendered = direction.output(direction.base(direction.coordinates(colors), torch.full((3,), 0.42 * sign))[0])
+        rendered = direction.output(direction.base(direction.coordinates(colors), torch.full((4,), 0.42 * sign))[0])
         target = Image(rendered.clamp(0, 1).numpy().reshape(raw.shape))
         inputs, targets, _ = script("oracles").sample_shots([(source, target)], 1, 500)
         assert script("oracles")._best_gains(direction, inputs, targets).tolist() == pytest.approx(
-            3 * [0.42 * sign], abs=0.006
+            4 * [0.42 * sign], abs=0.006
         )
 
 

@@ -19,23 +19,26 @@ _EVIDENCE = 1.0  # for equal weights, in scenes
 _LEAST_ERROR = 1e-6  # added to the mean squared error of a shot before the logarithm
 
 
-def blend_weights(products: Sequence[_Array], groups: Sequence[Hashable]) -> _Array:
+def blend_weights(products: _Array, groups: Sequence[Hashable]) -> _Array:
     """Choose the weights (C,) of cameras, which are positive and sum to 1.
 
     They minimise the sum, over scenes, of the mean logarithm of the squared error of the mean colour, and are drawn
-    towards equal weights, as if by one more scene.
+    towards equal weights, as if by one more scene. A single scene does not tell which camera errs less in others: the
+    first one is taken.
 
     Parameters
     ----------
-    products : arrays (N, C, C), the mean products of the errors that two cameras make in each shot.
+    products : (N, C, C), the mean products of the errors that two cameras make in each shot.
     groups : the scene of each of the N shots.
     """
     scenes = members_of(groups)
+    if len(scenes) == 1:
+        return np.asarray(np.eye(products.shape[1])[0])
 
     def loss(logits: _Array) -> float:
         weights = softmax([0.0, *logits])
-        logs = np.mean([np.log(weights @ each @ weights + _LEAST_ERROR) for each in products], 0)
+        logs = np.log(products @ weights @ weights + _LEAST_ERROR)
         return float(sum(logs[scene].mean() for scene in scenes) - _EVIDENCE * np.log(weights + 1e-9).mean())
 
-    found = minimize(loss, np.zeros(products[0].shape[1] - 1), method="Nelder-Mead")
+    found = minimize(loss, np.zeros(products.shape[1] - 1), method="Nelder-Mead")
     return np.asarray(softmax([0.0, *found.x]))

@@ -13,7 +13,7 @@ from ispfit.backbone import Network
 from ispfit.backbones.parts.color_samples import Colors, sample_colors
 from ispfit.backbones.parts.colorwise import ColorwiseNetwork
 from ispfit.backbones.parts.monotone_curves import MonotoneCurves, fit_monotone
-from ispfit.backbones.parts.radial import RadialMap
+from ispfit.backbones.parts.radial import DEFAULT_RIDGE, RadialMap
 from ispfit.color import srgb_to_linear
 from ispfit.images import Image
 
@@ -85,18 +85,21 @@ class ParametricNetwork(ColorwiseNetwork):
         """Fit to colours drawn from raw and srgb images."""
         self.fit_colors(*sample_colors(pairs))
 
-    def fit_colors(self, raw: Colors, srgb: Colors) -> None:
-        """Fit to raw and srgb colours (n, 3) in [0, 1]."""
+    def fit_colors(
+        self, raw: Colors, srgb: Colors, ridges: tuple[float, float] = (DEFAULT_RIDGE, DEFAULT_RIDGE)
+    ) -> None:
+        """Fit to raw and srgb colours (n, 3) in [0, 1], with the ridges of the gamut mapping and of its inverse."""
         matrix, nodes = _fit_matrix_and_response(raw, srgb)
         self.response.set(nodes)
         with torch.no_grad():
             self.matrix.copy_(torch.from_numpy(matrix).float())
             self.brightest.fill_(_brightest(raw))
         linear, mapped = _linearised(srgb, nodes), raw @ matrix.T
-        for gamut, source, target in ((self.gamut, mapped, linear), (self.inverse_gamut, linear, mapped)):
+        sides = (self.gamut, mapped, linear), (self.inverse_gamut, linear, mapped)
+        for (gamut, source, target), ridge in zip(sides, ridges, strict=True):
             mean_source, mean_target, importance = _cell_means(source, target)
             squared_slope = mean_target.clip(_LINEAR_FLOOR).mean(1) ** -1.1  # approximately, of an encoding curve
-            gamut.fit(mean_source, mean_target, importance * squared_slope)
+            gamut.fit(mean_source, mean_target, importance * squared_slope, ridge)
 
 
 class _Inverse(ColorwiseNetwork):

@@ -118,7 +118,6 @@ class Direction(SceneTables):
         targets: ShotSamples,
         log_gains: _Array,
         groups: Sequence[Hashable],
-        unseen: Sequence[_Array] = (),
         residual: bool | Literal["auto"] = "auto",
     ) -> None:
         """Fit everything but the cameras: what `learn` does, their weights, the residual and the uncertainty.
@@ -126,12 +125,11 @@ class Direction(SceneTables):
         Parameters
         ----------
         inputs, targets, log_gains, groups : see `learn`.
-        unseen : `error_products` of cameras that have not seen the scene, see `unseen_products`.
         residual : whether a network for the rest is used; "auto" uses it if it helps in scenes that were held out.
         """
         learned = self.learn(inputs, targets, log_gains, groups)
         products = self.error_products(inputs, targets, torch.from_numpy(learned.left_out).float())
-        self.weights.copy_(torch.from_numpy(blend_weights([products, *unseen], groups)))
+        self.weights.copy_(torch.from_numpy(blend_weights(products, groups)))
         predicted, folds = self.regression.predict_folds(learned.statistics, learned.parameters, groups, N_FOLDS)
         rest = ResidualShots(
             inputs=self.coordinates(torch.from_numpy(inputs.colors).float()),

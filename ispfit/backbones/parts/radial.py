@@ -12,10 +12,12 @@ from torch import Tensor, nn
 
 from ispfit.backbones.parts.color_samples import Colors
 
-__all__ = ["RadialMap"]
+__all__ = ["DEFAULT_RIDGE", "RadialMap"]
+
+DEFAULT_RIDGE = 1e-9
+"""Just enough to keep coefficients small that the colours do not determine."""
 
 _SELECTION_ROUNDS = 8
-_RIDGE_SHARE = 1e-9  # of the total importance: keeps coefficients that the colours do not determine small
 _DISTANCES_PER_CHUNK = 1 << 18  # 2 MiB, which stay in the cache
 
 
@@ -64,7 +66,9 @@ class RadialMap(nn.Module):
             self.weights[:count] = torch.from_numpy(values[:count]).float()
             self.affine.copy_(torch.from_numpy(values[count:]).float())
 
-    def fit(self, sources: Colors, targets: Colors, importance: npt.NDArray[np.float64]) -> None:
+    def fit(
+        self, sources: Colors, targets: Colors, importance: npt.NDArray[np.float64], ridge: float = DEFAULT_RIDGE
+    ) -> None:
         """Fit to colours by least squares, with greedily selected centres.
 
         Each round adds the sources with the largest errors to the centres, and fits again.
@@ -73,16 +77,17 @@ class RadialMap(nn.Module):
         ----------
         sources, targets : (n, 3).
         importance : (n,) weights of the squared errors.
+        ridge : penalty of the squared coefficients, relative to the total importance; the larger, the smoother the map.
         """
         chosen = np.zeros(0, np.intp)
-        coefficients = _solve(sources[chosen], sources, targets, importance)
+        coefficients = _solve(sources[chosen], sources, targets, importance, ridge)
         max_centres = min(len(self.centres), len(sources) // 4)
         for number in range(1, _SELECTION_ROUNDS + 1):
             n_new = max_centres * number // _SELECTION_ROUNDS - len(chosen)
             error = targets - _design(sources[chosen], sources) @ coefficients
             loss = importance * (error**2).sum(1)
             chosen = np.concatenate([chosen, _spaced_centres(sources, loss, chosen, n_new)])
-            coefficients = _solve(sources[chosen], sources, targets, importance)
+            coefficients = _solve(sources[chosen], sources, targets, importance, ridge)
         self.set(sources[chosen], coefficients)
 
 
@@ -91,12 +96,14 @@ def _design(centres: Colors, colors: Colors) -> Colors:
     return np.concatenate([cdist(colors, centres), np.ones((len(colors), 1)), colors], 1)
 
 
-def _solve(centres: Colors, sources: Colors, targets: Colors, importance: npt.NDArray[np.float64]) -> Colors:
+def _solve(
+    centres: Colors, sources: Colors, targets: Colors, importance: npt.NDArray[np.float64], ridge: float
+) -> Colors:
     design = _design(centres, sources)
     weighted = design.T * importance
     normal = weighted @ design
-    ridge = _RIDGE_SHARE * importance.sum() * np.eye(len(normal))
-    return np.asarray(np.linalg.solve(normal + ridge, weighted @ targets))
+    penalty = ridge * importance.sum() * np.eye(len(normal))
+    return np.asarray(np.linalg.solve(normal + penalty, weighted @ targets))
 
 
 def _spaced_centres(

@@ -43,7 +43,7 @@ class SceneRegression(nn.Module):
     n_statistics, n_parameters : numbers that describe a scene, numbers that are predicted from them.
     max_shots : largest number of shots that are remembered.
     gain_every : the first of so many parameters is a log gain; by default, the first of all.
-    trend : usual slope of the log gains by the metered log brightness.
+    trends : usual slope of each log gain by the metered log brightness; by default 0.
     doubt : number of scenes of which the predictions of the other parameters, which are small and many, are worth half.
     """
 
@@ -53,11 +53,11 @@ class SceneRegression(nn.Module):
         n_parameters: int,
         max_shots: int,
         gain_every: int | None = None,
-        trend: float = 0.0,
+        trends: Sequence[float] = (),
         doubt: float = 0.0,
     ) -> None:
         super().__init__()
-        self.gain_every, self.trend, self.doubt = gain_every or n_parameters, trend, doubt
+        self.gain_every, self.trends, self.doubt = gain_every or n_parameters, trends, doubt
         self.register_buffer("mean", torch.zeros(n_statistics))
         self.register_buffer("scale", torch.ones(n_statistics))
         self.register_buffer("shots", torch.full((max_shots, n_statistics), _NOWHERE))
@@ -142,7 +142,7 @@ class SceneRegression(nn.Module):
         for fold in range(n_folds if len(members) > 1 else 0):
             known, unknown = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
             fresh = SceneRegression(
-                statistics.shape[1], parameters.shape[1], len(known), self.gain_every, self.trend, self.doubt
+                statistics.shape[1], parameters.shape[1], len(known), self.gain_every, self.trends, self.doubt
             )
             predicted[fold, known] = fresh.fit(statistics[known], parameters[known], [groups[int(n)] for n in known])
             predicted[fold, unknown] = fresh(statistics[unknown]).double().numpy()
@@ -181,11 +181,13 @@ class SceneRegression(nn.Module):
         """Return slopes (D, K) of the parameters by standardised statistics to start from: none, and the usual ones."""
         slopes = np.zeros((len(self.mean), len(self.offset)))
         share = max(0.0, 1 - n_groups / ENOUGH_SCENES)
-        if not self.trend * share:
+        if not share or not any(self.trends):
             return [slopes]
         usual = slopes.copy()
         scale = self.scale[METERED].double().numpy()
-        usual[METERED] = self.trend * share * scale[:, None] * self.is_gain / len(METERED)
+        usual[np.array(METERED)[:, None], self.is_gain.nonzero()[0]] = (
+            np.outer(scale, self.trends) * share / len(METERED)
+        )
         return [slopes, usual]
 
     def _set_coefficients(
