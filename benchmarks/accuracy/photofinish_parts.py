@@ -2,15 +2,16 @@
 
     python benchmarks/accuracy/photofinish_parts.py -o OUTPUT CAMERA ...
 
-A camera is what `ispfit compare` takes. Each of the first rows adds a part to the row before. The rows of the oracles
-take the gain of a test shot, all of its parameters, or a whole table of colours from the test shot itself. Prints one
-table with differences from `photofinish`. Writes parts.md, with intervals, and parts.csv to OUTPUT. A stopped run
-resumes, except for the oracles.
+A camera is what `ispfit compare` takes. The rows of one map use one of the four maps of colours instead of their mean,
+and predict gain and coefficients. Each row after them adds a part to the row before. The rows of the oracles take the
+gain of a test shot, all of its parameters, or a whole table of colours from the test shot itself. Prints one table with
+differences from `photofinish`. Writes parts.md, with intervals, and parts.csv to OUTPUT. A stopped run resumes, except
+for the oracles.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -82,13 +83,40 @@ class Reduced(Photofinish):
         return network
 
 
+class OneMap(Photofinish):
+    """`Photofinish` without its residual, and with one of its maps of colours instead of their mean."""
+
+    def __init__(self, number: int = 0, control_points: int = 300, max_shots: int = 400) -> None:
+        super().__init__(control_points, max_shots, residual=False)
+        self.number = number
+
+    def build(self) -> Network:
+        self.check_settings()
+        return OneMapNetwork(self.number, self.control_points, self.max_shots)
+
+
+class OneMapNetwork(PhotofinishNetwork):
+    """The network of `OneMap`."""
+
+    def __init__(self, number: int, control_points: int, max_shots: int) -> None:
+        super().__init__(control_points, max_shots)
+        self.number = number
+
+    def fit_pairs(self, pairs: Iterable[tuple[Image, Image]]) -> None:
+        super().fit_pairs(pairs)
+        for direction in (self.rendering, self.derendering):
+            direction.weights.copy_(torch.eye(len(direction.weights))[self.number])
+
+
 def variants() -> dict[str, Backbone]:
-    """Return the rows that are models, each with one more part than the row before, except the last.
+    """Return the rows that are models: one map each, then one more part than the row before, except the last.
 
     `photofinish` itself uses the residual network only where it helps in scenes that were held out.
     """
+    maps = ("sharp", "sharp, gains divided out", "smooth", "smooth, gains divided out")
     return {
         "one map of colours (parametric)": Parametric(),
+        **{f"one map, {name}": OneMap(number) for number, name in enumerate(maps)},
         "+ gain": Reduced("coefficients"),
         "+ tone, saturation, tint": Reduced("lift"),
         WITHOUT_RESIDUAL: Photofinish(residual=False),

@@ -103,6 +103,14 @@ def test_without_a_neighbourhood_there_is_no_lift(script: Script, pair_set: Pair
         assert by_camera[:, :, 12:].abs().max() == 0
 
 
+@pytest.mark.usefixtures("brief_photofinish")
+def test_one_map_is_what_it_renders_with(script: Script, pair_set: PairSet) -> None:
+    network = script("photofinish_parts").OneMap(2, control_points=10, max_shots=10).build()
+    network.fit_pairs(list(zip(*pair_set.load()[0], strict=True)))
+    for direction in (network.rendering, network.derendering):
+        assert direction.weights.tolist() == [0, 0, 1, 0]
+
+
 def test_an_oracle_finds_the_gain(script: Script) -> None:
     network = Photofinish().build()
     assert isinstance(network, PhotofinishNetwork)
@@ -138,14 +146,15 @@ def test_who_knows_more_of_a_shot_renders_it_better(script: Script, pair_set: Pa
         assert gain < parameters - 1 < table - 2
 
 
-@pytest.mark.slow  # four fits; the parts are tested above
+@pytest.mark.slow  # ten fits; the parts are tested above
 def test_the_parts_of_photofinish_have_one_table(pair_set: PairSet, tmp_path: Path) -> None:
     command = [sys.executable, str(ACCURACY / "photofinish_parts.py"), str(pair_set.path), "-o", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr
     names = [line.split(" | ")[0] for line in done.stdout.splitlines()[2:] if line]
     assert names == [
-        *("| one map of colours (parametric)", "| + gain", "| + tone, saturation, tint"),
+        *("| one map of colours (parametric)", "| one map, sharp", "| one map, sharp, gains divided out"),
+        *("| one map, smooth", "| one map, smooth, gains divided out", "| + gain", "| + tone, saturation, tint"),
         *("| + local lift", "| + residual network", "| photofinish"),
         *("| gain known", "| all parameters known", "| table fitted to the shot"),
     ]
