@@ -18,7 +18,7 @@ from ispfit.backbones.parts.color_table import lattice
 from ispfit.backbones.parts.finishing import fit_coefficients
 from ispfit.backbones.parts.residual import MIN_SCENES, N_FOLDS, ResidualShots
 from ispfit.backbones.parts.scene_statistics import LOG_MEAN
-from ispfit.backbones.parts.scene_tables import CAMERA_NODES, SCENE_NODES, SceneTables
+from ispfit.backbones.parts.scene_tables import SCENE_NODES, SceneTables
 from ispfit.backbones.parts.shot_colors import colors_by_camera
 from ispfit.backbones.parts.shot_samples import ShotSamples
 from ispfit.backbones.parts.uncertainty import LeftOutShots
@@ -73,10 +73,10 @@ class Direction(SceneTables):
         """Return the log gains (N, C) of the direction, by camera, by those of raw (N,)."""
         raise NotImplementedError
 
-    def set_cameras(self, cameras: Sequence[ParametricNetwork], n_nodes: int = CAMERA_NODES) -> None:
-        """Compute the tables of C cameras, with `n_nodes` per side."""
-        nodes = lattice(n_nodes)
-        self.cameras = torch.stack([self.camera_colors(each, nodes).T.reshape(3, *3 * [n_nodes]) for each in cameras])
+    def set_cameras(self, cameras: Sequence[ParametricNetwork]) -> None:
+        """Compute the tables of C cameras."""
+        nodes, shape = lattice(self.camera_nodes), (3, *3 * [self.camera_nodes])
+        self.cameras.copy_(torch.stack([self.camera_colors(each, nodes).T.reshape(shape) for each in cameras]))
 
     def learn(
         self, inputs: ShotSamples, targets: ShotSamples, log_gains: _Array, groups: Sequence[Hashable]

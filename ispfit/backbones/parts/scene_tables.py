@@ -25,13 +25,10 @@ from ispfit.backbones.parts.scene_statistics import (
 from ispfit.backbones.parts.shot_colors import finished_colors
 from ispfit.backbones.parts.uncertainty import Uncertainty, variance_at
 
-__all__ = ["CAMERA_NODES", "SCENE_NODES", "SceneTables"]
-
-CAMERA_NODES = 65
-"""Nodes per side of the table of a camera."""
+__all__ = ["SCENE_NODES", "SceneTables"]
 
 SCENE_NODES = 33
-"""Nodes per side of the table of a scene, which are among those of the camera."""
+"""Nodes per side of the table of a scene."""
 
 
 class SceneTables(nn.Module):
@@ -46,6 +43,7 @@ class SceneTables(nn.Module):
     """Tables of the C cameras, (C, 3, size, size, size)."""
     weights: Tensor
     """How much the colours of each camera count, (C,)."""
+    camera_nodes = SCENE_NODES  # per side of the table of a camera
     residual_nodes = 17  # per side of what the residual adds, which is smooth: 33 give 0.03 dB more
     trend = 0.0  # usual slope of the whole log gain by the metered log brightness
     doubt = 0.0  # number of scenes of which predicted coefficients are worth half
@@ -53,7 +51,7 @@ class SceneTables(nn.Module):
     def __init__(self, n_statistics: int, max_shots: int) -> None:
         super().__init__()
         n_cameras, n_parameters = len(GAIN_POWERS), 1 + N_COEFFICIENTS
-        self.register_buffer("cameras", torch.zeros(n_cameras, 3, *3 * [CAMERA_NODES]))
+        self.register_buffer("cameras", torch.zeros(n_cameras, 3, *3 * [self.camera_nodes]))
         self.register_buffer("weights", torch.full((n_cameras,), 1 / n_cameras))
         trends = [self.trend * power for power in GAIN_POWERS]  # what is not divided out is in the camera's map
         self.regression = SceneRegression(
