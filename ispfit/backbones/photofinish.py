@@ -32,14 +32,14 @@ class Photofinish(Backbone):
     """A colour model whose gain, tone, saturation, tint and local lift are predicted from statistics of the scene.
 
     Photofinishing is what a camera does to please: it follows the scene. The gain of each shot is fitted by turns with
-    a map of colours (that of `parametric`). Each direction then fits its map to shots whose gains are divided out as
-    far as this helps in scenes that are left out. What is left of each shot is fitted by a few coefficients. Gains and
-    coefficients are predicted from statistics of the scene by kernel regressions, whose smoothness is chosen by leaving
-    out scenes. There are no gradient steps.
+    a map of colours (that of `parametric`). Each direction then averages four maps, sharp or smooth, of shots whose
+    gains are divided out or not, by what they are worth in scenes that are left out. What a map leaves of each shot is
+    fitted by a few coefficients. Gains and coefficients are predicted from statistics of the scene by kernel
+    regressions, whose smoothness is chosen by leaving out scenes. There are no gradient steps.
 
     Parameters
     ----------
-    control_points : maximum number of control points of the map of colours, see `Parametric`.
+    control_points : maximum number of control points of each map of colours, see `Parametric`.
     max_shots : largest number of shots that are used, evenly spaced among the pairs.
     residual : whether small networks add what the camera model leaves. "auto" uses them in a direction if they raise
         the mean PSNR of shots in scenes that were held out by more than 1.645 standard errors of this mean.
