@@ -15,13 +15,11 @@ from torch import Tensor, nn
 
 from ispfit.backbones.parts.scene_statistics import METERED
 
-__all__ = ["ENOUGH_SCENES", "SceneRegression", "deal_folds", "leave_groups_out", "members_of"]
+__all__ = ["SceneRegression", "leave_groups_out", "members_of"]
 
 _Array = npt.NDArray[np.float64]
 
-ENOUGH_SCENES = 20
-"""Number of scenes that tell the trend of the gain; the fewer there are, the more the usual one counts."""
-
+_ENOUGH_SCENES = 20  # to tell the trend of the gain; the fewer there are, the more the usual one counts
 _LENGTHS = (0.5, 1.0, 2.0, 4.0)  # of the radial kernels, in standard deviations per statistic
 _LINEAR_WEIGHTS = (0.0, 0.1, 1.0)  # of a linear kernel beside a radial one
 _NOISES = tuple(10.0**power for power in np.linspace(-2.5, 1.5, 9))
@@ -137,7 +135,7 @@ class SceneRegression(nn.Module):
         folds : (N,), the fold of each shot.
         """
         members = members_of(groups)
-        folds = deal_folds(members, n_folds)
+        folds = _deal_folds(members, n_folds)
         predicted = np.tile(parameters.mean(0), (n_folds, len(parameters), 1))
         for fold in range(n_folds if len(members) > 1 else 0):
             known, unknown = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
@@ -180,7 +178,7 @@ class SceneRegression(nn.Module):
     def _usual_slopes(self, n_groups: int) -> list[_Array]:
         """Return slopes (D, K) of the parameters by standardised statistics to start from: none, and the usual ones."""
         slopes = np.zeros((len(self.mean), len(self.offset)))
-        share = max(0.0, 1 - n_groups / ENOUGH_SCENES)
+        share = max(0.0, 1 - n_groups / _ENOUGH_SCENES)
         if not share or not any(self.trends):
             return [slopes]
         usual = slopes.copy()
@@ -260,7 +258,7 @@ def members_of(groups: Sequence[Hashable]) -> list[npt.NDArray[np.intp]]:
     return [np.flatnonzero(labels == index) for index in range(len(number))]
 
 
-def deal_folds(members: Sequence[npt.NDArray[np.intp]], n_folds: int) -> npt.NDArray[np.intp]:
+def _deal_folds(members: Sequence[npt.NDArray[np.intp]], n_folds: int) -> npt.NDArray[np.intp]:
     """Return the fold (N,) of each shot, given the shots of each group; the same groups are always dealt alike."""
     folds = np.empty(sum(map(len, members)), np.intp)
     for place, index in enumerate(np.random.default_rng(0).permutation(len(members))):

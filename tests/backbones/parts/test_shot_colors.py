@@ -1,0 +1,63 @@
+"""What the parameters of several cameras make of colours: weighted means, and their slopes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ispfit.backbones.parts.finishing import N_COEFFICIENTS
+from ispfit.backbones.parts.shot_colors import encoded_colors, finished_colors, slopes_at, split_parameters
+
+N_PARAMETERS = 2 * (1 + N_COEFFICIENTS)
+
+
+class Two:
+    """Two cameras: one multiplies by its gain, one divides by it; they count 0.3 and 0.7."""
+
+    weights = torch.tensor([0.3, 0.7])
+
+    def coordinates(self, pixels: Tensor) -> Tensor:
+        return pixels
+
+    def base(self, nodes: Tensor, log_gains: Tensor) -> Tensor:
+        signs = torch.tensor([1.0, -1.0])
+        return nodes[..., None, :, :] * (signs * log_gains).exp()[..., None, None]
+
+    def output(self, encoded: Tensor) -> Tensor:
+        return encoded
+
+    def slope(self, encoded: Tensor) -> Tensor:
+        return torch.ones_like(encoded)
+
+    def linear(self, output: Tensor) -> Tensor:
+        return output
+
+
+def test_the_colours_of_cameras_are_averaged_each_at_its_own_parameters() -> None:
+    parameters = torch.zeros(5, N_PARAMETERS)
+    parameters[:, 0], parameters[:, N_PARAMETERS // 2] = 0.5, 0.2
+    nodes = torch.rand(5, 7, 3)
+    colors, slope = finished_colors(Two(), nodes, parameters)
+    factor = 0.3 * torch.tensor(0.5).exp() + 0.7 * torch.tensor(-0.2).exp()
+    torch.testing.assert_close(colors, factor * nodes)
+    assert not slope.any()
+
+
+def test_parameters_are_split_into_views() -> None:
+    parameters = torch.zeros(3, N_PARAMETERS)
+    split_parameters(Two(), parameters)[0].fill_(1)
+    assert parameters.nonzero()[:, 1].tolist() == 3 * [0, N_PARAMETERS // 2]
+
+
+def test_slopes_are_those_of_the_mean_by_all_parameters() -> None:
+    random = torch.Generator().manual_seed(0)
+    parameters = 0.1 * torch.randn(N_PARAMETERS, generator=random)
+    nodes = 0.15 + 0.02 * torch.rand(6, 3, generator=random)  # between two hats, where the tone curve has no kink
+    local = torch.randn(6, generator=random)
+    found = slopes_at(Two(), nodes, parameters, local)
+    expected = []
+    for number in range(N_PARAMETERS):
+        step = 1e-2 * torch.eye(N_PARAMETERS)[number]
+        above, below = (encoded_colors(Two(), nodes, parameters + sign * step, local) for sign in (1, -1))
+        expected.append((above - below) / 2e-2)
+    torch.testing.assert_close(found, torch.stack(expected, -1), rtol=0.02, atol=2e-3)
