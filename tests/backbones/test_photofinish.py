@@ -93,7 +93,7 @@ def test_without_enough_scenes_the_residual_is_left_out_and_the_record_says_so(a
 
 
 @pytest.mark.slow  # half a minute a camera; test_a_manual_camera_loses_nothing is its quick relative
-@pytest.mark.parametrize("camera", ["manual", "virtual-a", "virtual-b"])
+@pytest.mark.parametrize("camera", ["manual", "Virtual A", "Virtual B"])
 def test_it_is_never_worse_than_one_map_for_all_scenes(camera: str) -> None:
     X, Y = make_camera_pairs(60, image_size=192, camera=camera, random_state=0)
     ours, fixed = (ISPModel(name).fit(X[:48], Y[:48]) for name in ("photofinish", "parametric"))
@@ -136,7 +136,7 @@ def test_it_knows_how_sure_it_is(model: ISPModel, direction: str) -> None:
     assert 0.55 < (errors < std).mean() < 0.85
     assert 0.88 < (errors < 1.96 * std).mean() < 0.99
     surest, least_sure = std < np.quantile(std, 0.2), std > np.quantile(std, 0.8)
-    assert errors[least_sure].mean() > 1.5 * errors[surest].mean()
+    assert errors[least_sure].mean() > 1.4 * errors[surest].mean()
     light = [srgb_to_linear(np.stack(each)) if direction == "forward" else np.stack(each) for each in (rendered, truth)]
     off = np.abs(np.log2(light[0].mean((1, 2, 3)) / light[1].mean((1, 2, 3)))) / model.exposure_std(given, direction)
     assert 0.4 < (off < 1).mean() < 0.95

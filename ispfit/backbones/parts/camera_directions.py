@@ -26,6 +26,7 @@ _MIN_ENCODED = 0.02  # below it, an error of the encoded colour counts no less
 class Rendering(Direction):
     """Raw to srgb: the gain comes before the camera's map, and srgb is encoded already."""
 
+    prefilters = True  # 0.03 dB in manual mode; back, it sharpens what is better smooth
     camera_nodes = 65  # the gain shifts the nodes of a scene between those of a camera
     residual_nodes = 9  # 17 were no better on four cameras
     trend = -0.5  # an auto mode brightens dark scenes by half of what they lack

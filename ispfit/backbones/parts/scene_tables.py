@@ -8,7 +8,7 @@ from torch.compiler import is_exporting
 from torch.nn.functional import interpolate
 
 from ispfit.backbone import Scene, ScenePart, Window
-from ispfit.backbones.parts.color_table import lattice, look_up
+from ispfit.backbones.parts.color_table import lattice, look_up, prefilter
 from ispfit.backbones.parts.exposure import GAIN_POWERS
 from ispfit.backbones.parts.finishing import N_COEFFICIENTS
 from ispfit.backbones.parts.grids import sample_grids
@@ -43,6 +43,7 @@ class SceneTables(nn.Module):
     """Tables of the C cameras, (C, 3, size, size, size)."""
     weights: Tensor
     """How much the colours of each camera count, (C,)."""
+    prefilters = False  # whether the nodes of a scene's table make up for the error of interpolation
     camera_nodes = SCENE_NODES  # per side of the table of a camera
     residual_nodes = 17  # per side of what the residual adds, which is smooth: 33 give 0.03 dB more
     trend = 0.0  # usual slope of the whole log gain by the metered log brightness
@@ -137,7 +138,7 @@ class SceneTables(nn.Module):
         table = torch.cat([changed, slope], 1).T.reshape(6, *3 * [SCENE_NODES])
         if is_exporting() or self.residual.weight:  # an exported graph has no branches; a weight of 0 adds nothing
             table = table + self._residual_table(parameters, statistics)
-        return table
+        return prefilter(table[None])[0] if self.prefilters else table
 
     def _residual_table(self, parameters: Tensor, statistics: Tensor) -> Tensor:
         """Return what the residual adds to the table of a scene."""
