@@ -33,9 +33,9 @@ class Photofinish(Backbone):
 
     Photofinishing is what a camera does to please: it follows the scene. The gain of each shot is fitted by turns with
     a map of colours (that of `parametric`). Each direction then averages four maps, sharp or smooth, of shots whose
-    gains are divided out or not, by what they are worth in scenes that are left out. What a map leaves of each shot is
-    fitted by a few coefficients. Gains and coefficients are predicted from statistics of the scene by kernel
-    regressions, whose smoothness is chosen by leaving out scenes. There are no gradient steps.
+    gains are divided out or not, by what they are worth in scenes that the regression below has not seen. What a map
+    leaves of each shot is fitted by a few coefficients. Gains and coefficients are predicted from statistics of the
+    scene by kernel regressions, whose smoothness is chosen by leaving out scenes. There are no gradient steps.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ class PhotofinishNetwork(_Directed):
                 direction.fit(*direction.sides(raws, srgbs), gains, groups, self.residual)
 
     def _fit_gains(self, raws: ShotSamples, srgbs: ShotSamples) -> npt.NDArray[np.float64]:
-        """Fit the log gains (N,) of the shots; those of one scene are equal, and what differs is left to the map."""
+        """Fit the log gains (N,) of the shots; of a single scene, all are 0, and what differs is left to the map."""
         if self.n_scenes == 1:
             return np.zeros(len(raws.colors))
         return fit_gains(raws.colors, srgbs.colors, self.control_points)

@@ -1,4 +1,4 @@
-"""How much each of several cameras counts in the mean of their colours, chosen by scenes that are left out."""
+"""How much each of several cameras counts in the mean of their colours."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def blend_weights(products: _Array, groups: Sequence[Hashable]) -> _Array:
 
     Parameters
     ----------
-    products : (N, C, C), the mean products of the errors that two cameras make in each shot.
+    products : (N, C, C), the mean products of the errors that two cameras make in each shot, whose scene the regression
+        of their parameters has not seen. The cameras themselves have seen all shots.
     groups : the scene of each of the N shots.
     """
     scenes = members_of(groups)

@@ -32,6 +32,8 @@ class FinishedModel(Protocol):
     Its parameters are those of one camera after the other: the log gain, and the coefficients of `finish`.
     """
 
+    prefilters: bool
+
     @property
     def weights(self) -> Tensor: ...
     def coordinates(self, pixels: Tensor) -> Tensor: ...

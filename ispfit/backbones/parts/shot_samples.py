@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -38,10 +38,6 @@ class ShotSamples:
     thumbnails: Tensor
     clipped: Tensor
     statistics: Tensor
-
-    def of(self, shots: npt.NDArray[np.intp]) -> ShotSamples:
-        """Return the samples of some of the shots."""
-        return ShotSamples(*(getattr(self, field.name)[shots] for field in fields(self)))
 
     def first(self, count: int) -> ShotSamples:
         """Return at most `count` colours of each shot."""

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
-from ispfit.backbones.parts.color_table import lattice, look_up
+from ispfit.backbones.parts.color_table import lattice, look_up, prefilter
 from ispfit.backbones.parts.shot_colors import (
     FinishedModel,
     encoded_colors,
@@ -246,8 +246,9 @@ def _table_error(model: FinishedModel, shots: LeftOutShots) -> Tensor:
     for shot in range(0, len(shots.parameters), max(1, len(shots.parameters) // _TABLE_SHOTS)):
         parameters, local = shots.parameters[shot], shots.brightness[shot]
         nodes = model.coordinates(shots.inputs[shot])
-        values = torch.cat(finished_colors(model, grid, parameters), 1)
-        found = look_up(values.T.reshape(1, 6, *3 * [shots.table_nodes]), nodes.T[None, :, None])[0, :, 0].T
+        table = torch.cat(finished_colors(model, grid, parameters), 1).T.reshape(1, 6, *3 * [shots.table_nodes])
+        table = prefilter(table) if model.prefilters else table
+        found = look_up(table, nodes.T[None, :, None])[0, :, 0].T
         exact = light(model, encoded_colors(model, nodes, parameters, local)).mean()
         ratio = light(model, found[:, :3] + local[:, None] * found[:, 3:]).mean() / exact.clamp(min=_TINY)
         errors.append(ratio.clamp(min=_TINY).log2())

@@ -14,7 +14,7 @@ N_PARAMETERS = 2 * (1 + N_COEFFICIENTS)
 class Two:
     """Two cameras: one multiplies by its gain, one divides by it; they count 0.3 and 0.7."""
 
-    weights = torch.tensor([0.3, 0.7])
+    weights, prefilters = torch.tensor([0.3, 0.7]), False
 
     def coordinates(self, pixels: Tensor) -> Tensor:
         return pixels

@@ -20,7 +20,7 @@ N_PARAMETERS = 1 + N_COEFFICIENTS
 class Gain:
     """A camera that multiplies by its gain and squares: half the output, encoded, is the root of a quarter."""
 
-    weights = torch.ones(1)
+    weights, prefilters = torch.ones(1), False
 
     def coordinates(self, pixels: Tensor) -> Tensor:
         return pixels
