@@ -39,7 +39,7 @@ def _know_gain(direction: Direction, inputs: ShotSamples, targets: ShotSamples) 
 def _know_parameters(direction: Direction, inputs: ShotSamples, targets: ShotSamples) -> Tensor:
     """Return the parameters of a shot: they are fitted to it as to a training shot."""
     gains = _best_gains(direction, inputs, targets).double().numpy()[None]
-    return torch.from_numpy(direction.fit_shots(inputs, targets, gains)[0]).float()
+    return torch.from_numpy(direction.fit_shots(direction.encode_shots(inputs, targets), gains)[0]).float()
 
 
 ORACLES = {"gain known": _know_gain, "all parameters known": _know_parameters, "table fitted to the shot": None}

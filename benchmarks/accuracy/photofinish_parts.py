@@ -3,10 +3,10 @@
     python benchmarks/accuracy/photofinish_parts.py -o OUTPUT CAMERA ...
 
 A camera is what `ispfit compare` takes. The rows of one map use one of the four maps of colours instead of their mean,
-and predict gain and coefficients. Each row after them adds a part to the row before. The rows of the oracles take the
-gain of a test shot, all of its parameters, or a whole table of colours from the test shot itself. Prints one table with
-differences from `photofinish`. Writes parts.md, with intervals, and parts.csv to OUTPUT. A stopped run resumes, except
-for the oracles.
+and predict gain and coefficients. The mean of all four starts with gains alone, and each row adds a part. The rows of
+the oracles take the gain of a test shot, all of its parameters, or a whole table of colours from the test shot itself.
+Prints one table with differences from `photofinish`. Writes parts.md, with intervals, and parts.csv to OUTPUT. A
+stopped run resumes, except for the oracles.
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ class Reduced(Photofinish):
             direction.brightness = no_neighbourhood  # type: ignore[method-assign]
             if self.without == "coefficients":
                 whole = direction.regression
-                direction.regression = GainOnly(len(whole.mean), len(whole.offset), len(whole.shots), whole.gain_every)
+                sizes = len(whole.mean), len(whole.offset), len(whole.shots), whole.gain_every
+                direction.regression = GainOnly(*sizes, whole.trends, whole.doubt)
         return network
 
 
@@ -109,7 +110,7 @@ class OneMapNetwork(PhotofinishNetwork):
 
 
 def variants() -> dict[str, Backbone]:
-    """Return the rows that are models: one map each, then one more part than the row before, except the last.
+    """Return the rows that are models: one map each, then the mean of all, with one more part a row.
 
     `photofinish` itself uses the residual network only where it helps in scenes that were held out.
     """

@@ -191,6 +191,18 @@ def test_of_few_scenes_the_gain_starts_from_the_usual_trend(trend: float, follow
     assert rise < 0.6
 
 
+def test_each_gain_starts_from_its_own_trend_and_other_parameters_from_none() -> None:
+    statistics = torch.randn(3, 24, generator=torch.Generator().manual_seed(0))
+    gains = -0.5 * statistics[:, METERED].mean(1).double().numpy()
+    regression = SceneRegression(24, 4, 3, gain_every=2, trends=[-0.5, 0.0])
+    regression.fit(statistics, np.stack(4 * [gains], 1), range(3))
+    darker = statistics.mean(0, keepdim=True).repeat(2, 1)
+    darker[1, METERED] -= 1
+    rises = (regression(darker)[1] - regression(darker)[0]).tolist()
+    assert rises[0] > max(rises[1:]) + 0.05
+    assert (regression.gain_errors > 0).tolist() == [True, False, True, False]
+
+
 @pytest.mark.usefixtures("brief_photofinish")
 def test_no_more_shots_are_used_than_are_allowed(auto: Any) -> None:
     model = ISPModel(Photofinish(control_points=20, max_shots=5, residual=False)).fit(*auto[:2])

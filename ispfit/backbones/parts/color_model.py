@@ -17,7 +17,7 @@ from ispfit.backbones.parts.radial import DEFAULT_RIDGE, RadialMap
 from ispfit.color import srgb_to_linear
 from ispfit.images import Image
 
-__all__ = ["ParametricNetwork"]
+__all__ = ["ParametricNetwork", "fit_matrix_and_response"]
 
 _RESPONSE_NODES = 256
 _RESPONSE_KNOTS = 16  # while it is fitted; a cubic joins them
@@ -85,11 +85,15 @@ class ParametricNetwork(ColorwiseNetwork):
         """Fit to colours drawn from raw and srgb images."""
         self.fit_colors(*sample_colors(pairs))
 
-    def fit_colors(
-        self, raw: Colors, srgb: Colors, ridges: tuple[float, float] = (DEFAULT_RIDGE, DEFAULT_RIDGE)
+    def fit_colors(self, raw: Colors, srgb: Colors) -> None:
+        """Fit to raw and srgb colours (n, 3) in [0, 1]."""
+        self.fit_gamuts(raw, srgb, fit_matrix_and_response(raw, srgb), (DEFAULT_RIDGE, DEFAULT_RIDGE))
+
+    def fit_gamuts(
+        self, raw: Colors, srgb: Colors, matrix_and_response: tuple[Colors, Colors], ridges: tuple[float, float]
     ) -> None:
-        """Fit to raw and srgb colours (n, 3) in [0, 1], with the ridges of the gamut mapping and of its inverse."""
-        matrix, nodes = _fit_matrix_and_response(raw, srgb)
+        """Fit the gamut mapping and its inverse, with their ridges, to what a matrix and a response leave."""
+        matrix, nodes = matrix_and_response
         self.response.set(nodes)
         with torch.no_grad():
             self.matrix.copy_(torch.from_numpy(matrix).float())
@@ -114,7 +118,7 @@ class _Inverse(ColorwiseNetwork):
         return self.camera.to_raw(colors)
 
 
-def _fit_matrix_and_response(raw: Colors, srgb: Colors) -> tuple[Colors, Colors]:
+def fit_matrix_and_response(raw: Colors, srgb: Colors) -> tuple[Colors, Colors]:
     """Fit T (3, 3) and the nodes (256, 3) of the response by turns.
 
     Each row of T is determined only up to a factor, which is chosen so that white is 1. Colours that gamut mapping

@@ -23,7 +23,7 @@ from ispfit.backbones.parts.shot_colors import colors_by_camera
 from ispfit.backbones.parts.shot_samples import ShotSamples
 from ispfit.backbones.parts.uncertainty import LeftOutShots
 
-__all__ = ["Direction", "LearnedShots"]
+__all__ = ["Direction", "EncodedShots"]
 
 _BLEND_COLORS, _UNCERTAINTY_COLORS = 700, 500  # of a shot, by which cameras are weighted and errors estimated
 
@@ -31,23 +31,23 @@ _Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class LearnedShots:
-    """What a direction knows of the N shots that it was fitted to.
+class EncodedShots:
+    """What a direction sees of N shots, n samples of each.
 
     Parameters
     ----------
-    statistics : (N, D).
-    maps : (N, 1, 16, 16), brightness of the neighbourhoods.
+    nodes : (N, n, 3), inputs in the coordinates of the tables of a scene.
+    targets : (N, n, 3), encoded.
     brightness : (N, n), of the neighbourhoods of the samples.
-    parameters : (N, K), gains and coefficients that were fitted to each shot.
-    left_out : (N, K), those that are predicted from shots of other scenes.
+    maps : (N, 1, 16, 16), brightness of the neighbourhoods.
+    statistics : (N, D).
     """
 
-    statistics: Tensor
-    maps: Tensor
+    nodes: Tensor
+    targets: Tensor
     brightness: Tensor
-    parameters: _Array
-    left_out: _Array
+    maps: Tensor
+    statistics: Tensor
 
 
 class Direction(SceneTables):
@@ -78,39 +78,31 @@ class Direction(SceneTables):
         nodes, shape = lattice(self.camera_nodes), (3, *3 * [self.camera_nodes])
         self.cameras.copy_(torch.stack([self.camera_colors(each, nodes).T.reshape(shape) for each in cameras]))
 
-    def learn(
-        self, inputs: ShotSamples, targets: ShotSamples, log_gains: _Array, groups: Sequence[Hashable]
-    ) -> LearnedShots:
-        """Fit the coefficients of each shot, and the regression of gains and coefficients on statistics of the inputs.
+    def encode_shots(self, inputs: ShotSamples, targets: ShotSamples) -> EncodedShots:
+        """Encode samples of shots."""
+        maps = self.brightness(inputs.thumbnails)
+        return EncodedShots(
+            nodes=self.coordinates(torch.from_numpy(inputs.colors).float()),
+            targets=self.encoded(torch.from_numpy(targets.colors).float()),
+            brightness=_at_samples(maps, inputs),
+            maps=maps,
+            statistics=self.sample_statistics(inputs),
+        )
 
-        Parameters
-        ----------
-        inputs, targets : samples of N shots.
-        log_gains : (N, C), by camera.
-        groups : the scene of each shot.
-        """
-        statistics, maps = self.sample_statistics(inputs), self.brightness(inputs.thumbnails)
-        parameters = self.fit_shots(inputs, targets, log_gains)
-        if len(set(groups)) == 1:
-            parameters[:] = 0  # a single scene is what the camera is fitted to; it does not tell how others differ
-        left_out = self.regression.fit(statistics, parameters, groups)
-        return LearnedShots(statistics, maps, _at_samples(maps, inputs), parameters, left_out)
+    def fit_shots(self, shots: EncodedShots, log_gains: _Array) -> _Array:
+        """Fit the coefficients of each shot at its gains (N, C), and return its parameters (N, K)."""
+        rows = []
+        gains = torch.from_numpy(log_gains)
+        for nodes, gain, target, local in zip(shots.nodes, gains, shots.targets, shots.brightness, strict=True):
+            for log_gain, colors in zip(gain, self.base(nodes, gain.float()), strict=True):
+                coefficients = fit_coefficients(colors, target - colors, local, self.slope(colors))
+                rows.append(torch.cat([log_gain[None], coefficients]))
+        return torch.stack(rows).view(len(gains), -1).numpy()
 
     def predict(self, inputs: ShotSamples) -> Tensor:
         """Predict the parameters (N, K) of shots."""
         predicted: Tensor = self.regression(self.sample_statistics(inputs))
         return predicted
-
-    def error_products(self, inputs: ShotSamples, targets: ShotSamples, parameters: Tensor) -> _Array:
-        """Return the mean products (N, C, C) of the errors of two cameras in each shot, at parameters (N, K)."""
-        inputs, targets = inputs.first(_BLEND_COLORS), targets.first(_BLEND_COLORS)
-        nodes = self.coordinates(torch.from_numpy(inputs.colors).float())
-        target = self.encoded(torch.from_numpy(targets.colors).float())[:, None]
-        colors, slope = colors_by_camera(self, nodes, parameters)
-        local = _at_samples(self.brightness(inputs.thumbnails), inputs)
-        encoded = (colors + local[:, None, :, None] * slope).clamp(0, 1)
-        errors = ((encoded - target) * self.slope(target)).flatten(2).double()
-        return np.asarray((errors @ errors.mT / errors.shape[2]).numpy())
 
     def fit(
         self,
@@ -120,23 +112,54 @@ class Direction(SceneTables):
         groups: Sequence[Hashable],
         residual: bool | Literal["auto"] = "auto",
     ) -> None:
-        """Fit everything but the cameras: what `learn` does, their weights, the residual and the uncertainty.
+        """Fit everything but the cameras.
+
+        These are the coefficients of each shot, the regression of gains and coefficients on statistics of the inputs,
+        the weights of the cameras, the residual and the uncertainty.
 
         Parameters
         ----------
-        inputs, targets, log_gains, groups : see `learn`.
+        inputs, targets : samples of N shots.
+        log_gains : (N, C), by camera.
+        groups : the scene of each shot.
         residual : whether a network for the rest is used; "auto" uses it if it helps in scenes that were held out.
         """
-        learned = self.learn(inputs, targets, log_gains, groups)
-        products = self.error_products(inputs, targets, torch.from_numpy(learned.left_out).float())
-        self.weights.copy_(torch.from_numpy(blend_weights(products, groups)))
-        predicted, folds = self.regression.predict_folds(learned.statistics, learned.parameters, groups, N_FOLDS)
+        shots = self.encode_shots(inputs, targets)
+        parameters = self.fit_shots(shots, log_gains)
+        if len(set(groups)) == 1:
+            parameters[:] = 0  # a single scene is what the camera is fitted to; it does not tell how others differ
+        left_out = self.regression.fit(shots.statistics, parameters, groups)
+        self.weights.copy_(torch.from_numpy(blend_weights(self._error_products(shots, left_out), groups)))
+        rest = self._fit_residual(shots, parameters, groups, residual)
+        few, n_shots = slice(_UNCERTAINTY_COLORS), len(groups)
+        changes = [self.residual.held_out_changes(self, rest, shot)[few] for shot in range(n_shots)]
+        left_out_shots = LeftOutShots(
+            inputs=torch.from_numpy(inputs.colors[:, few]).float(),
+            targets=torch.from_numpy(targets.colors[:, few]).float(),
+            brightness=shots.brightness[:, few],
+            thumbnails=inputs.thumbnails,
+            maps=shots.maps,
+            parameters=torch.from_numpy(parameters).float(),
+            left_out=rest.parameters[rest.folds, torch.arange(n_shots)],
+            changes=torch.stack(changes),
+            excess=self.residual.held_out_excess,
+            distances=self.regression.distance_left_out(shots.statistics, groups),
+            n_scenes=len(set(groups)),
+            table_nodes=SCENE_NODES,
+        )
+        self.uncertainty.fit(self, left_out_shots)
+
+    def _fit_residual(
+        self, shots: EncodedShots, parameters: _Array, groups: Sequence[Hashable], residual: bool | Literal["auto"]
+    ) -> ResidualShots:
+        """Fit the residual, if it is wanted and scenes suffice, and return what it was fitted to."""
+        predicted, folds = self.regression.predict_folds(shots.statistics, parameters, groups, N_FOLDS)
         rest = ResidualShots(
-            inputs=self.coordinates(torch.from_numpy(inputs.colors).float()),
-            targets=self.encoded(torch.from_numpy(targets.colors).float()),
-            brightness=learned.brightness,
-            statistics=self.regression.standardised(learned.statistics),
-            keys=learned.statistics[:, LOG_MEAN],
+            inputs=shots.nodes,
+            targets=shots.targets,
+            brightness=shots.brightness,
+            statistics=self.regression.standardised(shots.statistics),
+            keys=shots.statistics[:, LOG_MEAN],
             parameters=torch.from_numpy(predicted).float(),
             folds=torch.from_numpy(folds),
             gain_errors=self.regression.gain_errors,
@@ -144,46 +167,19 @@ class Direction(SceneTables):
         self.residual.weight.zero_()
         if residual and len(set(groups)) >= MIN_SCENES:
             self.residual.fit(self, rest, required=residual is True)
-        self._fit_uncertainty(inputs, targets, learned, rest, groups)
+        return rest
 
-    def _fit_uncertainty(
-        self,
-        inputs: ShotSamples,
-        targets: ShotSamples,
-        learned: LearnedShots,
-        rest: ResidualShots,
-        groups: Sequence[Hashable],
-    ) -> None:
-        """Measure the errors that are left in scenes which neither the regression nor the residual has seen."""
-        few, n_shots = slice(_UNCERTAINTY_COLORS), len(groups)
-        changes = [self.residual.held_out_changes(self, rest, shot)[few] for shot in range(n_shots)]
-        shots = LeftOutShots(
-            inputs=torch.from_numpy(inputs.colors[:, few]).float(),
-            targets=torch.from_numpy(targets.colors[:, few]).float(),
-            brightness=rest.brightness[:, few],
-            thumbnails=inputs.thumbnails,
-            maps=learned.maps,
-            parameters=torch.from_numpy(learned.parameters).float(),
-            left_out=rest.parameters[rest.folds, torch.arange(n_shots)],
-            changes=torch.stack(changes),
-            excess=self.residual.held_out_excess,
-            distances=self.regression.distance_left_out(learned.statistics, groups),
-            n_scenes=len(set(groups)),
-            table_nodes=SCENE_NODES,
-        )
-        self.uncertainty.fit(self, shots)
+    def _error_products(self, shots: EncodedShots, parameters: _Array) -> _Array:
+        """Return the mean products (N, C, C) of the errors of two cameras in each shot, at parameters (N, K).
 
-    def fit_shots(self, inputs: ShotSamples, targets: ShotSamples, log_gains: _Array) -> _Array:
-        """Fit the coefficients of each shot at its gains (N, C), and return its parameters (N, K)."""
-        local = _at_samples(self.brightness(inputs.thumbnails), inputs)
-        nodes, gains = self.coordinates(torch.from_numpy(inputs.colors).float()), torch.from_numpy(log_gains)
-        encoded = self.encoded(torch.from_numpy(targets.colors).float())
-        rows = []
-        for place, gain, target, brightness in zip(nodes, gains, encoded, local, strict=True):
-            for log_gain, colors in zip(gain, self.base(place, gain.float()), strict=True):
-                coefficients = fit_coefficients(colors, target - colors, brightness, self.slope(colors))
-                rows.append(torch.cat([log_gain[None], coefficients]))
-        return torch.stack(rows).view(len(nodes), -1).numpy()
+        The error of the output is that of the encoded colour, clamped, times the slope at the target.
+        """
+        few = slice(_BLEND_COLORS)
+        targets = shots.targets[:, None, few]
+        colors, slope = colors_by_camera(self, shots.nodes[:, few], torch.from_numpy(parameters).float())
+        encoded = (colors + shots.brightness[:, None, few, None] * slope).clamp(0, 1)
+        errors = ((encoded - targets) * self.slope(targets)).flatten(2).double()
+        return np.asarray((errors @ errors.mT / errors.shape[2]).numpy())
 
 
 def _at_samples(maps: Tensor, inputs: ShotSamples) -> Tensor:

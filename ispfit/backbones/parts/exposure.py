@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ispfit.backbones.parts.color_model import ParametricNetwork
+from ispfit.backbones.parts.color_model import ParametricNetwork, fit_matrix_and_response
 from ispfit.color import srgb_to_linear
 
 __all__ = ["GAIN_POWERS", "MAX_EXPOSED", "factors_between", "fit_cameras", "fit_gains"]
@@ -21,15 +21,16 @@ MAX_EXPOSED = (8 / 3) ** 2.2
 In a table over ``x ** (1 / 2.2)`` of 8 n + 1 nodes, saturation lies on node 3 n: many renderings have a kink there.
 """
 
-GAIN_POWERS = (0.0, 1.0, 0.0, 1.0)
+_POWERS = (0.0, 1.0)
+_SHARP, _SMOOTH = (1e-9, 10**-6.5), (10**-4.5, 10**-3.5)  # ridges from raw to srgb and from srgb to raw
+
+GAIN_POWERS = 2 * _POWERS
 """Each of the cameras is fitted to raw times the gain to one of these powers.
 
 With a power of 1, a camera renders shots at equal exposures. This is right if it does nothing but multiply. With 0, it
 renders the shots as they are: the best that can be done if nothing is known of the scene.
 """
 
-_SHARP, _SMOOTH = (1e-9, 10**-6.5), (10**-4.5, 10**-3.5)  # ridges from raw to srgb and from srgb to raw
-_RIDGES = (_SHARP, _SHARP, _SMOOTH, _SMOOTH)  # of the cameras
 _COARSE_POINTS, _COLORS_PER_SHOT = 80, 700  # while gains still change
 _MAX_COLORS = 120_000  # of a map; with half of them, up to 0.3 dB are lost
 _SEARCHES = ((1.2, 25), (0.4, 25), (0.4, 25))  # half width in natural logarithms, and steps, of each round's search
@@ -53,7 +54,8 @@ def fit_gains(raws: _Array, srgbs: _Array, control_points: int) -> _Array:
     raws, srgbs = raws[:, :_COLORS_PER_SHOT], srgbs[:, :_COLORS_PER_SHOT]
     log_gains = _ratios_of_medians(raws, srgbs)
     for half_width, steps in _SEARCHES:
-        camera = _fit_camera(raws, srgbs, log_gains, min(control_points, _COARSE_POINTS))
+        camera = ParametricNetwork(min(control_points, _COARSE_POINTS))
+        camera.fit_colors(*_colors_of_map(raws, srgbs, log_gains))
         log_gains = _best_gains(camera, raws, srgbs, log_gains, half_width, steps)
         log_gains -= log_gains.mean()
     return log_gains
@@ -65,21 +67,20 @@ def fit_cameras(raws: _Array, srgbs: _Array, log_gains: _Array, control_points: 
     A sharp map follows the colours of the fit; a smooth one errs less in scenes that differ from those, above all from
     srgb to raw, where a bright colour can come from many raws.
     """
-    return [
-        _fit_camera(raws, srgbs, power * log_gains, control_points, ridges)
-        for power, ridges in zip(GAIN_POWERS, _RIDGES, strict=True)
-    ]
+    colors = [_colors_of_map(raws, srgbs, power * log_gains) for power in _POWERS]
+    starts = [fit_matrix_and_response(*each) for each in colors]
+    cameras = []
+    for ridges in (_SHARP, _SMOOTH):
+        for (raw, srgb), start in zip(colors, starts, strict=True):
+            cameras.append(ParametricNetwork(control_points))
+            cameras[-1].fit_gamuts(raw, srgb, start, ridges)
+    return cameras
 
 
-def _fit_camera(
-    raws: _Array, srgbs: _Array, log_gains: _Array, control_points: int, ridges: tuple[float, float] = _SHARP
-) -> ParametricNetwork:
-    """Fit one map of colours to shots: it renders a raw that was multiplied by its shot's gain."""
+def _colors_of_map(raws: _Array, srgbs: _Array, log_gains: _Array) -> tuple[_Array, _Array]:
+    """Return raw colours, multiplied by the gains of their shots, and srgb colours (n, 3), as many as a map needs."""
     n_colors = max(1, _MAX_COLORS // len(raws))
-    camera = ParametricNetwork(control_points)
-    exposed = _exposed(raws[:, :n_colors], log_gains)
-    camera.fit_colors(exposed.reshape(-1, 3), srgbs[:, :n_colors].reshape(-1, 3), ridges)
-    return camera
+    return _exposed(raws[:, :n_colors], log_gains).reshape(-1, 3), srgbs[:, :n_colors].reshape(-1, 3)
 
 
 def factors_between(colors: _Array, targets: _Array) -> _Array:

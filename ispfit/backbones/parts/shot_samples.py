@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -38,10 +38,6 @@ class ShotSamples:
     thumbnails: Tensor
     clipped: Tensor
     statistics: Tensor
-
-    def first(self, count: int) -> ShotSamples:
-        """Return at most `count` colours of each shot."""
-        return replace(self, colors=self.colors[:, :count], positions=self.positions[:, :count])
 
 
 def sample_shots(

@@ -68,6 +68,26 @@ def test_of_a_single_scene_the_first_camera_is_taken() -> None:
     assert blend_weights(products([[0.2, 0.2], [0.1, 0.1]]), 20 * ["one"]).tolist() == [1, 0]
 
 
+@torch.no_grad()
+def test_the_gains_of_the_inverse_undo_those_that_were_divided_out() -> None:
+    log_gains = np.linspace(-0.5, 0.5, N_SHOTS)
+    raws, srgbs = shots(log_gains)
+    direction = Derendering(N_SHOTS)
+    direction.set_cameras(fit_cameras(raws.colors, srgbs.colors, log_gains, 40))
+    found = direction.shot_gains(raws, srgbs, log_gains)
+    np.testing.assert_allclose(found[:, 1], -log_gains, atol=0.1)
+
+
+@torch.no_grad()
+def test_each_camera_looks_up_its_own_table() -> None:
+    direction, random = Rendering(1), torch.Generator().manual_seed(0)
+    for number, table in enumerate(direction.cameras):
+        table.fill_(number)
+    found = direction.look_up_cameras(torch.rand(2, 4, 5, 3, generator=random))
+    assert found.shape == (2, 4, 5, 3)
+    torch.testing.assert_close(found, torch.arange(4.0)[:, None, None].expand(2, 4, 5, 3))
+
+
 @pytest.mark.parametrize("kind", [Rendering, Derendering])
 def test_true_gains_are_divided_out_and_false_ones_are_not(kind: type[Rendering | Derendering]) -> None:
     gains, none = np.linspace(-0.5, 0.5, N_SHOTS), np.zeros(N_SHOTS)
