@@ -14,7 +14,7 @@ from ispfit.backbone import Backbone, Network, Scene, ScenePart, Window
 from ispfit.backbones.parts.camera_directions import Derendering, Rendering
 from ispfit.backbones.parts.color_model import ParametricNetwork
 from ispfit.backbones.parts.direction import Direction
-from ispfit.backbones.parts.exposure import GAIN_POWERS, fit_cameras, fit_gains
+from ispfit.backbones.parts.exposure import GAIN_POWERS, fit_color_maps, fit_gains
 from ispfit.backbones.parts.residual import MIN_SCENES
 from ispfit.backbones.parts.shot_samples import ShotSamples, sample_shots
 from ispfit.directions import DIRECTIONS
@@ -112,7 +112,7 @@ class PhotofinishNetwork(_Directed):
         self.register_buffer("n_scenes", torch.zeros((), dtype=torch.int64))
         with torch.no_grad():
             for direction in self._directions:
-                direction.set_cameras(len(GAIN_POWERS) * [ParametricNetwork(0)])
+                direction.set_color_maps(len(GAIN_POWERS) * [ParametricNetwork(0)])
 
     @property
     def direction(self) -> Direction:
@@ -132,9 +132,9 @@ class PhotofinishNetwork(_Directed):
         self.n_scenes.fill_(len(set(groups)))
         with torch.no_grad():
             log_gains = self._fit_gains(raws, srgbs)
-            cameras = fit_cameras(raws.colors, srgbs.colors, log_gains, self.control_points)
+            color_maps = fit_color_maps(raws.colors, srgbs.colors, log_gains, self.control_points)
             for direction in self._directions:
-                direction.set_cameras(cameras)
+                direction.set_color_maps(color_maps)
                 gains = direction.shot_gains(raws, srgbs, log_gains)
                 direction.fit(*direction.sides(raws, srgbs), gains, groups, self.residual)
 

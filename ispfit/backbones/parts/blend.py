@@ -1,4 +1,4 @@
-"""How much each of several cameras counts in the mean of their colours."""
+"""How much each of several maps of colours counts in the mean of their colours."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _LEAST_ERROR = 1e-6  # added to the mean squared error of a shot before the loga
 
 
 def blend_weights(products: _Array, groups: Sequence[Hashable]) -> _Array:
-    """Choose the weights (C,) of cameras, which are positive and sum to 1.
+    """Choose the weights (C,) of maps of colours, which are positive and sum to 1.
 
     They minimise the sum, over scenes, of the mean logarithm of the squared error of the mean colour, and are drawn
-    towards equal weights, as if by one more scene. A single scene does not tell which camera errs less in others: the
+    towards equal weights, as if by one more scene. A single scene does not tell which map errs less in others: the
     first one is taken.
 
     Parameters
     ----------
-    products : (N, C, C), the mean products of the errors that two cameras make in each shot, whose scene the regression
-        of their parameters has not seen. The cameras themselves have seen all shots.
+    products : (N, C, C), the mean products of the errors that two maps make in each shot, whose scene the regression of
+        their parameters has not seen. The maps themselves have seen all shots.
     groups : the scene of each of the N shots.
     """
     scenes = members_of(groups)

@@ -24,18 +24,18 @@ _MIN_ENCODED = 0.02  # below it, an error of the encoded colour counts no less
 
 
 class Rendering(Direction):
-    """Raw to srgb: the gain comes before the camera's map, and srgb is encoded already."""
+    """Raw to srgb: the gain comes before the maps of colours, and srgb is encoded already."""
 
     prefilters = True  # 0.03 dB in manual mode; back, it sharpens what is better smooth
-    camera_nodes = 65  # the gain shifts the nodes of a scene between those of a camera
+    map_nodes = 65  # the gain shifts the nodes of a scene between those of a map
     residual_nodes = 9  # measured on the D7000, the phone and two virtual cameras, 17 were no better
     trend = -0.5  # an auto mode brightens dark scenes by half of what they lack
 
     def __init__(self, max_shots: int) -> None:
         super().__init__(N_STATISTICS, max_shots)
 
-    def camera_colors(self, camera: ParametricNetwork, nodes: Tensor) -> Tensor:
-        return camera.to_srgb(decode(nodes) * MAX_EXPOSED)
+    def colors_of_map(self, color_map: ParametricNetwork, nodes: Tensor) -> Tensor:
+        return color_map.to_srgb(decode(nodes) * MAX_EXPOSED)
 
     def sides(self, raws: ShotSamples, srgbs: ShotSamples) -> tuple[ShotSamples, ShotSamples]:
         return raws, srgbs
@@ -57,7 +57,7 @@ class Rendering(Direction):
 
     def base(self, nodes: Tensor, log_gains: Tensor) -> Tensor:
         exposed = nodes[..., None, :, :] * (log_gains.exp() / MAX_EXPOSED)[..., None, None] ** (1 / GAMMA)
-        return self.look_up_cameras(exposed)
+        return self.look_up_maps(exposed)
 
     def encoded(self, target: Tensor) -> Tensor:
         return target
@@ -73,7 +73,7 @@ class Rendering(Direction):
 
 
 class Derendering(Direction):
-    """Srgb to raw: the gain comes after the camera's map, and raw is encoded while its coefficients are fitted."""
+    """Srgb to raw: the gain comes after the maps of colours, and raw is encoded while its coefficients are fitted."""
 
     trend = 0.5  # what an auto mode has brightened was darker
     doubt = 8.0  # coefficients of twice as many statistics: worth up to 0.7 dB with 10 scenes
@@ -81,8 +81,8 @@ class Derendering(Direction):
     def __init__(self, max_shots: int) -> None:
         super().__init__(2 * N_STATISTICS, max_shots)
 
-    def camera_colors(self, camera: ParametricNetwork, nodes: Tensor) -> Tensor:
-        return encode(camera.to_raw(nodes))
+    def colors_of_map(self, color_map: ParametricNetwork, nodes: Tensor) -> Tensor:
+        return encode(color_map.to_raw(nodes))
 
     def sides(self, raws: ShotSamples, srgbs: ShotSamples) -> tuple[ShotSamples, ShotSamples]:
         return srgbs, raws
@@ -106,7 +106,7 @@ class Derendering(Direction):
 
     def base(self, nodes: Tensor, log_gains: Tensor) -> Tensor:
         factors = (log_gains / GAMMA).exp()[..., None, None]
-        return self.look_up_cameras(nodes[..., None, :, :].expand(*factors.shape[:-2], *nodes.shape[-2:])) * factors
+        return self.look_up_maps(nodes[..., None, :, :].expand(*factors.shape[:-2], *nodes.shape[-2:])) * factors
 
     def encoded(self, target: Tensor) -> Tensor:
         return encode(target)
@@ -121,5 +121,5 @@ class Derendering(Direction):
         return decode(encoded)
 
     def _exposed(self, small: Tensor) -> Tensor:
-        """Derender thumbnails as far as a map of colours goes: the mean of the cameras'."""
-        return decode(look_up(self.cameras.mean(0).expand(len(small), -1, -1, -1, -1), small))
+        """Derender thumbnails as far as maps of colours go: by their mean."""
+        return decode(look_up(self.color_maps.mean(0).expand(len(small), -1, -1, -1, -1), small))

@@ -19,13 +19,13 @@ from ispfit.backbones.parts.finishing import fit_coefficients
 from ispfit.backbones.parts.residual import MIN_SCENES, N_FOLDS, ResidualShots
 from ispfit.backbones.parts.scene_statistics import LOG_MEAN
 from ispfit.backbones.parts.scene_tables import SCENE_NODES, SceneTables
-from ispfit.backbones.parts.shot_colors import colors_by_camera
+from ispfit.backbones.parts.shot_colors import colors_by_map
 from ispfit.backbones.parts.shot_samples import ShotSamples
 from ispfit.backbones.parts.uncertainty import LeftOutShots
 
 __all__ = ["Direction", "EncodedShots"]
 
-_BLEND_COLORS, _UNCERTAINTY_COLORS = 700, 500  # of a shot, by which cameras are weighted and errors estimated
+_BLEND_COLORS, _UNCERTAINTY_COLORS = 700, 500  # of a shot, by which maps are weighted and errors estimated
 
 _Array = npt.NDArray[np.float64]
 
@@ -39,14 +39,14 @@ class EncodedShots:
     nodes : (N, n, 3), inputs in the coordinates of the tables of a scene.
     targets : (N, n, 3), encoded.
     brightness : (N, n), of the neighbourhoods of the samples.
-    maps : (N, 1, 16, 16), brightness of the neighbourhoods.
+    brightness_maps : (N, 1, 16, 16), brightness of the neighbourhoods.
     statistics : (N, D).
     """
 
     nodes: Tensor
     targets: Tensor
     brightness: Tensor
-    maps: Tensor
+    brightness_maps: Tensor
     statistics: Tensor
 
 
@@ -57,8 +57,8 @@ class Direction(SceneTables):
         """Encode target colours."""
         raise NotImplementedError
 
-    def camera_colors(self, camera: ParametricNetwork, nodes: Tensor) -> Tensor:
-        """Map the nodes (n, 3) of the camera's table by the camera; the result is encoded."""
+    def colors_of_map(self, color_map: ParametricNetwork, nodes: Tensor) -> Tensor:
+        """Return what a map makes of the nodes (n, 3) of its table, encoded."""
         raise NotImplementedError
 
     def sides(self, raws: ShotSamples, srgbs: ShotSamples) -> tuple[ShotSamples, ShotSamples]:
@@ -70,13 +70,13 @@ class Direction(SceneTables):
         raise NotImplementedError
 
     def shot_gains(self, raws: ShotSamples, srgbs: ShotSamples, log_gains: _Array) -> _Array:
-        """Return the log gains (N, C) of the direction, by camera, by those of raw (N,)."""
+        """Return the log gains (N, C) of the direction, of each map, by those of raw (N,)."""
         raise NotImplementedError
 
-    def set_cameras(self, cameras: Sequence[ParametricNetwork]) -> None:
-        """Compute the tables of C cameras."""
-        nodes, shape = lattice(self.camera_nodes), (3, *3 * [self.camera_nodes])
-        self.cameras.copy_(torch.stack([self.camera_colors(each, nodes).T.reshape(shape) for each in cameras]))
+    def set_color_maps(self, color_maps: Sequence[ParametricNetwork]) -> None:
+        """Compute the tables of C maps of colours."""
+        nodes, shape = lattice(self.map_nodes), (3, *3 * [self.map_nodes])
+        self.color_maps.copy_(torch.stack([self.colors_of_map(each, nodes).T.reshape(shape) for each in color_maps]))
 
     def encode_shots(self, inputs: ShotSamples, targets: ShotSamples) -> EncodedShots:
         """Encode samples of shots."""
@@ -85,7 +85,7 @@ class Direction(SceneTables):
             nodes=self.coordinates(torch.from_numpy(inputs.colors).float()),
             targets=self.encoded(torch.from_numpy(targets.colors).float()),
             brightness=_at_samples(maps, inputs),
-            maps=maps,
+            brightness_maps=maps,
             statistics=self.sample_statistics(inputs),
         )
 
@@ -112,22 +112,22 @@ class Direction(SceneTables):
         groups: Sequence[Hashable],
         residual: bool | Literal["auto"] = "auto",
     ) -> None:
-        """Fit everything but the cameras.
+        """Fit everything but the maps of colours.
 
         These are the coefficients of each shot, the regression of gains and coefficients on statistics of the inputs,
-        the weights of the cameras, the residual and the uncertainty.
+        the weights of the maps, the residual and the uncertainty.
 
         Parameters
         ----------
         inputs, targets : samples of N shots.
-        log_gains : (N, C), by camera.
+        log_gains : (N, C), of each map.
         groups : the scene of each shot.
         residual : whether a network for the rest is used; "auto" uses it if it helps in scenes that were held out.
         """
         shots = self.encode_shots(inputs, targets)
         parameters = self.fit_shots(shots, log_gains)
         if len(set(groups)) == 1:
-            parameters[:] = 0  # a single scene is what the camera is fitted to; it does not tell how others differ
+            parameters[:] = 0  # a single scene is what the maps are fitted to; it does not tell how others differ
         left_out = self.regression.fit(shots.statistics, parameters, groups)
         self.weights.copy_(torch.from_numpy(blend_weights(self._error_products(shots, left_out), groups)))
         rest = self._fit_residual(shots, parameters, groups, residual)
@@ -138,7 +138,7 @@ class Direction(SceneTables):
             targets=torch.from_numpy(targets.colors[:, few]).float(),
             brightness=shots.brightness[:, few],
             thumbnails=inputs.thumbnails,
-            maps=shots.maps,
+            brightness_maps=shots.brightness_maps,
             parameters=torch.from_numpy(parameters).float(),
             left_out=rest.parameters[rest.folds, torch.arange(n_shots)],
             changes=torch.stack(changes),
@@ -170,13 +170,13 @@ class Direction(SceneTables):
         return rest
 
     def _error_products(self, shots: EncodedShots, parameters: _Array) -> _Array:
-        """Return the mean products (N, C, C) of the errors of two cameras in each shot, at parameters (N, K).
+        """Return the mean products (N, C, C) of the errors of two maps in each shot, at parameters (N, K).
 
         The error of the output is that of the encoded colour, clamped, times the slope at the target.
         """
         few = slice(_BLEND_COLORS)
         targets = shots.targets[:, None, few]
-        colors, slope = colors_by_camera(self, shots.nodes[:, few], torch.from_numpy(parameters).float())
+        colors, slope = colors_by_map(self, shots.nodes[:, few], torch.from_numpy(parameters).float())
         encoded = (colors + shots.brightness[:, None, few, None] * slope).clamp(0, 1)
         errors = ((encoded - targets) * self.slope(targets)).flatten(2).double()
         return np.asarray((errors @ errors.mT / errors.shape[2]).numpy())

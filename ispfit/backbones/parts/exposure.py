@@ -1,4 +1,4 @@
-"""A camera's map of colours, and the gains of shots that were exposed differently."""
+"""A camera's maps of colours, and the gains of shots that were exposed differently."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from ispfit.backbones.parts.color_model import ParametricNetwork, fit_matrix_and_response
 from ispfit.color import srgb_to_linear
 
-__all__ = ["GAIN_POWERS", "MAX_EXPOSED", "factors_between", "fit_cameras", "fit_gains"]
+__all__ = ["GAIN_POWERS", "MAX_EXPOSED", "factors_between", "fit_color_maps", "fit_gains"]
 
 _Array = npt.NDArray[np.float64]
 
@@ -25,9 +25,9 @@ _POWERS = (0.0, 1.0)
 _SHARP, _SMOOTH = (1e-9, 10**-6.5), (10**-4.5, 10**-3.5)  # ridges from raw to srgb and from srgb to raw
 
 GAIN_POWERS = 2 * _POWERS
-"""Each of the cameras is fitted to raw times the gain to one of these powers.
+"""Each of the maps of colours is fitted to raw times the gain to one of these powers.
 
-With a power of 1, a camera renders shots at equal exposures. This is right if it does nothing but multiply. With 0, it
+With a power of 1, a map renders shots at equal exposures. This is right if it does nothing but multiply. With 0, it
 renders the shots as they are: the best that can be done if nothing is known of the scene.
 """
 
@@ -61,7 +61,7 @@ def fit_gains(raws: _Array, srgbs: _Array, control_points: int) -> _Array:
     return log_gains
 
 
-def fit_cameras(raws: _Array, srgbs: _Array, log_gains: _Array, control_points: int) -> list[ParametricNetwork]:
+def fit_color_maps(raws: _Array, srgbs: _Array, log_gains: _Array, control_points: int) -> list[ParametricNetwork]:
     """Fit a map of colours to shots (N, n, 3) for each of `GAIN_POWERS`: first two sharp ones, then two smooth ones.
 
     A sharp map follows the colours of the fit; a smooth one errs less in scenes that differ from those, above all from
@@ -69,12 +69,12 @@ def fit_cameras(raws: _Array, srgbs: _Array, log_gains: _Array, control_points: 
     """
     colors = [_colors_of_map(raws, srgbs, power * log_gains) for power in _POWERS]
     starts = [fit_matrix_and_response(*each) for each in colors]
-    cameras = []
+    color_maps = []
     for ridges in (_SHARP, _SMOOTH):
         for (raw, srgb), start in zip(colors, starts, strict=True):
-            cameras.append(ParametricNetwork(control_points))
-            cameras[-1].fit_gamuts(raw, srgb, start, ridges)
-    return cameras
+            color_maps.append(ParametricNetwork(control_points))
+            color_maps[-1].fit_gamuts(raw, srgb, start, ridges)
+    return color_maps
 
 
 def _colors_of_map(raws: _Array, srgbs: _Array, log_gains: _Array) -> tuple[_Array, _Array]:

@@ -39,27 +39,27 @@ class SceneTables(nn.Module):
     n_statistics : numbers that describe a scene.
     """
 
-    cameras: Tensor
-    """Tables of the C cameras, (C, 3, size, size, size)."""
+    color_maps: Tensor
+    """Tables of the C maps of colours, (C, 3, size, size, size)."""
     weights: Tensor
-    """How much the colours of each camera count, (C,)."""
+    """How much the colours of each map count, (C,)."""
     prefilters = False  # whether the nodes of a scene's table make up for the error of interpolation
-    camera_nodes = SCENE_NODES  # per side of the table of a camera
+    map_nodes = SCENE_NODES  # per side of the table of a map of colours
     residual_nodes = 17  # per side of what the residual adds, which is smooth: 33 give 0.03 dB more
     trend = 0.0  # usual slope of the whole log gain by the metered log brightness
     doubt = 0.0  # number of scenes of which predicted coefficients are worth half
 
     def __init__(self, n_statistics: int, max_shots: int) -> None:
         super().__init__()
-        n_cameras, n_parameters = len(GAIN_POWERS), 1 + N_COEFFICIENTS
-        self.register_buffer("cameras", torch.zeros(n_cameras, 3, *3 * [self.camera_nodes]))
-        self.register_buffer("weights", torch.full((n_cameras,), 1 / n_cameras))
-        trends = [self.trend * power for power in GAIN_POWERS]  # what is not divided out is in the camera's map
+        n_maps, n_parameters = len(GAIN_POWERS), 1 + N_COEFFICIENTS
+        self.register_buffer("color_maps", torch.zeros(n_maps, 3, *3 * [self.map_nodes]))
+        self.register_buffer("weights", torch.full((n_maps,), 1 / n_maps))
+        trends = [self.trend * power for power in GAIN_POWERS]  # what is not divided out is in the map of colours
         self.regression = SceneRegression(
-            n_statistics, n_cameras * n_parameters, max_shots, n_parameters, trends, self.doubt
+            n_statistics, n_maps * n_parameters, max_shots, n_parameters, trends, self.doubt
         )
         self.residual = Residual(n_statistics)
-        self.uncertainty = Uncertainty(n_cameras * n_parameters)
+        self.uncertainty = Uncertainty(n_maps * n_parameters)
 
     def statistics(self, small: Tensor, clipped: Tensor) -> Tensor:
         """Describe images by their thumbnails and shares of clipped pixels."""
@@ -74,7 +74,7 @@ class SceneTables(nn.Module):
         raise NotImplementedError
 
     def base(self, nodes: Tensor, log_gains: Tensor) -> Tensor:
-        """Map the nodes (..., n, 3) of a scene's table by each camera at its gain (..., C): encoded (..., C, n, 3)."""
+        """Map the nodes (..., n, 3) of a scene's table by each map at its gain (..., C): encoded (..., C, n, 3)."""
         raise NotImplementedError
 
     def output(self, encoded: Tensor) -> Tensor:
@@ -89,11 +89,11 @@ class SceneTables(nn.Module):
         """Return the linear light of outputs."""
         raise NotImplementedError
 
-    def look_up_cameras(self, colors: Tensor) -> Tensor:
-        """Map colours (..., C, n, 3), in the coordinates of the cameras' tables, each by its camera."""
-        by_camera = colors.movedim(-3, 0)
-        found = look_up(self.cameras, by_camera.reshape(len(self.cameras), 1, -1, 3).movedim(3, 1))
-        return found[:, :, 0].movedim(1, 2).reshape(by_camera.shape).movedim(0, -3)
+    def look_up_maps(self, colors: Tensor) -> Tensor:
+        """Map colours (..., C, n, 3), in the coordinates of the tables of the maps, each by its map."""
+        by_map = colors.movedim(-3, 0)
+        found = look_up(self.color_maps, by_map.reshape(len(self.color_maps), 1, -1, 3).movedim(3, 1))
+        return found[:, :, 0].movedim(1, 2).reshape(by_map.shape).movedim(0, -3)
 
     def finished(self, nodes: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
         """Return encoded colours (..., n, 3) of nodes, and their slope by brightness, at parameters (..., K)."""

@@ -11,7 +11,7 @@ from ispfit.backbones.parts.finishing import basis, finish
 
 __all__ = [
     "FinishedModel",
-    "colors_by_camera",
+    "colors_by_map",
     "encoded_colors",
     "exposure_error",
     "finished_colors",
@@ -27,9 +27,9 @@ _TINY = 1e-7
 
 
 class FinishedModel(Protocol):
-    """One direction of a camera, as the delta method sees it: a weighted mean of the colours of C cameras.
+    """One direction of a camera, as the delta method sees it: a weighted mean of the colours of C maps.
 
-    Its parameters are those of one camera after the other: the log gain, and the coefficients of `finish`.
+    Its parameters are those of one map after the other: the log gain, and the coefficients of `finish`.
     """
 
     prefilters: bool
@@ -44,20 +44,20 @@ class FinishedModel(Protocol):
 
 
 def split_parameters(model: FinishedModel, parameters: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the log gains (..., C) and the coefficients (..., C, 17), by camera, of parameters (..., K)."""
-    by_camera = parameters.view(*parameters.shape[:-1], len(model.weights), -1)
-    return by_camera[..., 0], by_camera[..., 1:]
+    """Return the log gains (..., C) and the coefficients (..., C, 17) of each map, of parameters (..., K)."""
+    by_map = parameters.view(*parameters.shape[:-1], len(model.weights), -1)
+    return by_map[..., 0], by_map[..., 1:]
 
 
-def colors_by_camera(model: FinishedModel, nodes: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what each camera makes of nodes (..., n, 3) at parameters (..., K), and the slopes: (..., C, n, 3)."""
+def colors_by_map(model: FinishedModel, nodes: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what each map makes of nodes (..., n, 3) at parameters (..., K), and the slopes: (..., C, n, 3)."""
     gains, coefficients = split_parameters(model, parameters)
     return finish(model.base(nodes, gains), coefficients)
 
 
 def finished_colors(model: FinishedModel, nodes: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
     """Return encoded colours (..., n, 3) of nodes in a neighbourhood of mean brightness, and their slope by it."""
-    changed, slope = colors_by_camera(model, nodes, parameters)
+    changed, slope = colors_by_map(model, nodes, parameters)
     weights = model.weights[:, None, None]
     return (weights * changed).sum(-3), (weights * slope).sum(-3)
 
@@ -78,7 +78,7 @@ def parameter_slopes(model: FinishedModel, nodes: Tensor, parameters: Tensor) ->
 
 
 def _of_mean(model: FinishedModel, slopes: Tensor) -> Tensor:
-    """Return the slopes (n, 3, K) of the weighted mean by those of each camera by its own parameters, (C, n, 3, K')."""
+    """Return the slopes (n, 3, K) of the weighted mean by those of each map by its own parameters, (C, n, 3, K')."""
     return (model.weights[:, None, None, None] * slopes).permute(1, 2, 0, 3).flatten(2)
 
 

@@ -51,7 +51,7 @@ class LeftOutShots:
     ----------
     inputs, targets : colours (N, n, 3).
     brightness : (N, n), of the neighbourhoods of these colours.
-    thumbnails, maps : (N, 3, 128, 128) of the inputs, and (N, 1, 16, 16) of the brightness.
+    thumbnails, brightness_maps : (N, 3, 128, 128) of the inputs, and (N, 1, 16, 16).
     parameters, left_out : (N, K), of each shot, and their prediction from other scenes.
     changes : (N, n, 3), what a network that has not seen the shot's scene adds to the encoded colours.
     excess : factor by which errors with these changes exceed those of the whole model in new scenes.
@@ -64,7 +64,7 @@ class LeftOutShots:
     targets: Tensor
     brightness: Tensor
     thumbnails: Tensor
-    maps: Tensor
+    brightness_maps: Tensor
     parameters: Tensor
     left_out: Tensor
     changes: Tensor
@@ -79,7 +79,7 @@ class Uncertainty(nn.Module):
 
     Parameters
     ----------
-    n_parameters : K, the log gains of a shot and the coefficients of `finish`, of all cameras.
+    n_parameters : K, the log gains of a shot and the coefficients of `finish`, of all maps of colours.
 
     Attributes
     ----------
@@ -218,7 +218,7 @@ class Uncertainty(nn.Module):
             colors = colors + shots.changes[shot]
             deviations = model.slope(colors) * variance_at(variances, local[:, None], 1).sqrt()
             pixels.append((rendered(model, colors) - shots.targets[shot]) / (deviations + _TINY))
-            known = self.exposure_std(model, shots.thumbnails[shot], shots.maps[shot], parameters, spread)
+            known = self.exposure_std(model, shots.thumbnails[shot], shots.brightness_maps[shot], parameters, spread)
             exposures.append(exposure_error(model, colors, shots.targets[shot]) / (known + _TINY))
         share = 1 / shots.excess
         few = ((shots.n_scenes + 1) / (shots.n_scenes - 1)) ** 0.5  # the fewer scenes, the less is known of the errors

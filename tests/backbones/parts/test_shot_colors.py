@@ -1,4 +1,4 @@
-"""What the parameters of several cameras make of colours: weighted means, and their slopes."""
+"""What the parameters of several maps make of colours: weighted means, and their slopes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ N_PARAMETERS = 2 * (1 + N_COEFFICIENTS)
 
 
 class Two:
-    """Two cameras: one multiplies by its gain, one divides by it; they count 0.3 and 0.7."""
+    """Two maps: one multiplies by its gain, one divides by it; they count 0.3 and 0.7."""
 
     weights, prefilters = torch.tensor([0.3, 0.7]), False
 
@@ -33,7 +33,7 @@ class Two:
         return output
 
 
-def test_the_colours_of_cameras_are_averaged_each_at_its_own_parameters() -> None:
+def test_the_colours_of_maps_are_averaged_each_at_its_own_parameters() -> None:
     random = torch.Generator().manual_seed(0)
     parameters = 0.2 * torch.randn(5, N_PARAMETERS, generator=random)
     nodes = torch.rand(5, 7, 3, generator=random)

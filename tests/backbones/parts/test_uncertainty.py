@@ -61,7 +61,7 @@ def shots(
         targets=encoded**2,
         brightness=torch.zeros(n_shots, 300),
         thumbnails=inputs.transpose(1, 2)[:, :, :256].reshape(n_shots, 3, 16, 16).repeat(1, 1, 8, 8),
-        maps=torch.zeros(n_shots, 1, 16, 16),
+        brightness_maps=torch.zeros(n_shots, 1, 16, 16),
         parameters=parameters,
         left_out=torch.zeros(n_shots, N_PARAMETERS),
         changes=torch.zeros(n_shots, 300, 3),
@@ -151,7 +151,7 @@ def test_intervals_cover_new_shots_as_they_should(noise: float) -> None:
     relative = ((encoded**2 - new.targets.movedim(2, 1)[:, :, None]) / std).abs()
     assert float((relative < 1).float().mean()) == pytest.approx(0.68, abs=0.06)
     assert float((relative < 1.96).float().mean()) == pytest.approx(0.95, abs=0.03)
-    rows = zip(new.thumbnails, new.maps, new.left_out, torch.ones(150), strict=True)
+    rows = zip(new.thumbnails, new.brightness_maps, new.left_out, torch.ones(150), strict=True)
     exposure = torch.stack([uncertainty.exposure_std(Gain(), *row) for row in rows])
     ratio = (new.inputs**2).mean((1, 2)) / new.targets.mean((1, 2))
     covered = [float((ratio.log2().abs() < width * exposure).float().mean()) for width in (1, 1.96)]
