@@ -30,7 +30,7 @@ _SEED = 0
 _TINY = 1e-10
 
 
-class FinishedModel(Protocol):
+class CameraModel(Protocol):
     """One direction of a camera, as its residual sees it."""
 
     def finished(self, nodes: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]: ...
@@ -121,7 +121,7 @@ class Residual(nn.Module):
         changes: Tensor = self.pixel_layers[3](hidden)
         return changes
 
-    def fit(self, model: FinishedModel, shots: ResidualShots, *, required: bool) -> None:
+    def fit(self, model: CameraModel, shots: ResidualShots, *, required: bool) -> None:
         """Train the members, and choose the weight by the scenes that each of them has not seen.
 
         Parameters
@@ -137,7 +137,7 @@ class Residual(nn.Module):
         with torch.no_grad():
             self._choose_weight(model, shots, required)
 
-    def held_out_changes(self, model: FinishedModel, shots: ResidualShots, shot: int) -> Tensor:
+    def held_out_changes(self, model: CameraModel, shots: ResidualShots, shot: int) -> Tensor:
         """Return what is added to the encoded colours (n, 3) of a shot by the member that has not seen its scene."""
         if not self.weight:
             return torch.zeros_like(shots.inputs[shot])
@@ -162,7 +162,7 @@ class Residual(nn.Module):
         for parameter in (*self.pixel_layers[-1].parameters(), *self.scene_layers[-1].parameters()):
             nn.init.zeros_(parameter)  # at first the members change nothing
 
-    def _train(self, model: FinishedModel, shots: ResidualShots) -> None:
+    def _train(self, model: CameraModel, shots: ResidualShots) -> None:
         optimizer = torch.optim.AdamW(self.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, _LEARNING_RATE, total_steps=_STEPS, pct_start=_WARM_UP
@@ -176,7 +176,7 @@ class Residual(nn.Module):
             optimizer.step()
             schedule.step()
 
-    def _errors(self, model: FinishedModel, shots: ResidualShots, index: Tensor) -> Tensor:
+    def _errors(self, model: CameraModel, shots: ResidualShots, index: Tensor) -> Tensor:
         """Return the mean squared errors (F, S) of outputs at some pixels of shots (F, S)."""
         flat = index.flatten()
         pixels = torch.randint(shots.inputs.shape[1], (_PIXELS_PER_SHOT,))
@@ -191,7 +191,7 @@ class Residual(nn.Module):
         error = (encoded + _at(changes, local) - targets) * model.slope(encoded)
         return error.square().mean((1, 2)).view(index.shape) + _LEAST_ERROR
 
-    def _choose_weight(self, model: FinishedModel, shots: ResidualShots, required: bool) -> None:
+    def _choose_weight(self, model: CameraModel, shots: ResidualShots, required: bool) -> None:
         psnr = torch.stack([self._held_out_psnr(model, shots, shot) for shot in range(len(shots.inputs))])
         gains = psnr[:, 1:] - psnr[:, :1]
         best = int(gains.mean(0).argmax())
@@ -201,13 +201,13 @@ class Residual(nn.Module):
         self.gain_error_db.copy_(error)
         self.weight.fill_(_WEIGHTS[best] if used else 0.0)
 
-    def _held_out_psnr(self, model: FinishedModel, shots: ResidualShots, shot: int) -> Tensor:
+    def _held_out_psnr(self, model: CameraModel, shots: ResidualShots, shot: int) -> Tensor:
         """Return the PSNR of a shot without the residual and with each weight, (1 + weights,)."""
         encoded, change = self._held_out(model, shots, shot)
         factors = torch.tensor([0.0, *_WEIGHTS])[:, None, None]
         return _psnr(model.output(encoded + factors * change).clamp(0, 1) - model.output(shots.targets[shot]))
 
-    def _held_out(self, model: FinishedModel, shots: ResidualShots, shot: int) -> tuple[Tensor, Tensor]:
+    def _held_out(self, model: CameraModel, shots: ResidualShots, shot: int) -> tuple[Tensor, Tensor]:
         """Return encoded colours (n, 3) of a shot, and what the member that has not seen its scene would add."""
         fold, one = int(shots.folds[shot]), slice(shot, shot + 1)
         camera, lift = model.finished(shots.inputs[one], shots.parameters[fold, one])
@@ -224,7 +224,6 @@ class _Layers(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(N_FOLDS, n_inputs, n_outputs))
         self.bias = nn.Parameter(torch.zeros(N_FOLDS, 1, n_outputs))
-        self.initialise()
 
     def initialise(self) -> None:
         """Draw weights as `torch.nn.Linear` does."""
