@@ -110,7 +110,8 @@ def list_rows(paths: Paths) -> list[PairRow]:
             return read_pairs_csv(_first(paths))
     elif tables := [str(path) for path in paths if _is_table(path)]:
         raise InputError(f"{tables[0]}: a table of pairs must be the only path, got {len(paths)} paths.")
-    return [PairRow(raw.stem, raw, srgb, "", Shot(raw.stem), aligned=False) for raw, srgb in match_files(paths)]
+    matched = match_files(paths, or_else=", or the folder that `ispfit pairs` writes")
+    return [PairRow(raw.stem, raw, srgb, "", Shot(raw.stem), aligned=False) for raw, srgb in matched]
 
 
 def list_splits(paths: Paths) -> dict[str, int]:

@@ -25,7 +25,9 @@ _PIXEL_PART = re.compile(r"(\.raw-[0-9]+)?(\.mp)?(\.cover|\.original)?$")
 _NAMES_SHOWN = 10
 
 
-def match_files(paths: str | PathLike[str] | Iterable[str | PathLike[str]]) -> list[tuple[Path, Path]]:
+def match_files(
+    paths: str | PathLike[str] | Iterable[str | PathLike[str]], *, or_else: str = ""
+) -> list[tuple[Path, Path]]:
     """Find RAW files and the camera's rendering of each: the picture of the same stem, else the embedded preview.
 
     ``DSC_1.NEF`` is paired with ``DSC_1.JPG`` or ``DSC_1.NEF.jpg`` in its folder. If there is none, names are compared
@@ -40,6 +42,7 @@ def match_files(paths: str | PathLike[str] | Iterable[str | PathLike[str]]) -> l
     Parameters
     ----------
     paths : RAW files and folders of them.
+    or_else : what else the caller takes, for the message if there is no RAW file.
 
     Returns
     -------
@@ -55,7 +58,8 @@ def match_files(paths: str | PathLike[str] | Iterable[str | PathLike[str]]) -> l
     raws = [path for path in find_files(given, raw_suffixes() - SRGB_SUFFIXES) if is_camera_file(path)]
     if not raws:
         raise FileError(
-            f"{', '.join(map(str, given))}: no RAW files here; expected files such as .dng, .cr2, .nef or .arw."
+            f"{', '.join(map(str, given))}: no RAW files here; "
+            f"expected files such as .dng, .cr2, .nef or .arw{or_else}."
         )
     by_folder: dict[Path, list[Path]] = {}
     for raw in raws:

@@ -89,6 +89,12 @@ def test_a_bad_pair_is_left_out(folder: Path) -> None:
     assert [image.shot.name for image in X] == ["shot0", "shot3", "shot4", "shot5"]
 
 
+def test_a_folder_without_pairs_says_what_was_expected(tmp_path: Path) -> None:
+    expected = r"no RAW files here; .* or \.arw, or the folder that `ispfit pairs` writes\."
+    with pytest.raises(FileError, match=expected):
+        load_pairs(tmp_path)
+
+
 def test_errors(folder: Path) -> None:
     with pytest.raises(FileError, match=r"no-such.*no such file; expected a CSV file with the columns name, raw, srgb"):
         load_pairs(folder / "no-such.csv")
