@@ -18,6 +18,7 @@ from ispfit.backbones.parts.exposure import factors_between, fit_gains
 from ispfit.backbones.parts.finishing import N_COEFFICIENTS, basis, finish
 from ispfit.backbones.parts.scene_regression import SceneRegression
 from ispfit.backbones.parts.scene_statistics import METERED
+from ispfit.backbones.parts.shot_samples import sample_shots
 from ispfit.backbones.photofinish import Photofinish, PhotofinishNetwork
 from ispfit.color import linear_to_srgb, srgb_to_linear
 from ispfit.datasets import make_camera_pairs
@@ -218,6 +219,16 @@ def test_known_gains_are_found() -> None:
     srgbs = linear_to_srgb(np.clip(raws * gains[:, None, None], 0, 1)).astype(np.float64)
     log_gains = fit_gains(raws, srgbs, 40)
     np.testing.assert_allclose(log_gains, np.log(gains), atol=0.02)
+
+
+def test_gains_do_not_amplify_rounding() -> None:
+    raws, srgbs, _ = sample_shots(
+        list(zip(*make_camera_pairs(40, image_size=64, random_state=0), strict=True)), 40, 700
+    )
+    expected = fit_gains(raws.colors, srgbs.colors, 80)
+    for seed in (2, 4):
+        rounded = raws.colors * (1 + 1e-6 * np.random.default_rng(seed).standard_normal(raws.colors.shape))
+        np.testing.assert_allclose(fit_gains(rounded, srgbs.colors, 80), expected, atol=0.003)
 
 
 def test_a_factor_is_found_by_least_squares() -> None:

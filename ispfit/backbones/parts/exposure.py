@@ -33,7 +33,7 @@ renders the shots as they are: the best that can be done if nothing is known of 
 
 _COARSE_POINTS, _COLORS_PER_SHOT = 80, 700  # while gains still change
 _MAX_COLORS = 120_000  # of a map; with half of them, up to 0.3 dB are lost
-_SEARCHES = ((1.2, 25), (0.4, 25), (0.4, 25))  # half width in natural logarithms, and steps, of each round's search
+_SEARCHES = ((1.2, 25, 1e-5), (0.4, 25, 1e-5), (0.4, 25, 1e-9))  # half width, steps, and ridge of the map of each round
 _DARK = 1e-3
 _MAX_UNSATURATED_RAW, _MIN_TONE, _MAX_TONE = 0.98, 0.02, 0.98
 _MIN_USABLE_COLORS = 20
@@ -50,12 +50,18 @@ def fit_gains(raws: _Array, srgbs: _Array, control_points: int) -> _Array:
     Returns
     -------
     log_gains : (N,), natural logarithms of mean 0.
+
+    Notes
+    -----
+    All maps but the last are smooth. Maps that follow the colours closely would amplify rounding from round to round,
+    and the gains would depend on the number of threads.
     """
     raws, srgbs = raws[:, :_COLORS_PER_SHOT], srgbs[:, :_COLORS_PER_SHOT]
     log_gains = _ratios_of_medians(raws, srgbs)
-    for half_width, steps in _SEARCHES:
+    for half_width, steps, ridge in _SEARCHES:
+        colors = _colors_of_map(raws, srgbs, log_gains)
         camera = ParametricNetwork(min(control_points, _COARSE_POINTS))
-        camera.fit_colors(*_colors_of_map(raws, srgbs, log_gains))
+        camera.fit_gamuts(*colors, fit_matrix_and_response(*colors), (ridge, ridge))
         log_gains = _best_gains(camera, raws, srgbs, log_gains, half_width, steps)
         log_gains -= log_gains.mean()
     return log_gains
