@@ -11,7 +11,7 @@ OUTPUT/calibration.png draws the share covered against the share that should be,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any, TypeAlias
@@ -27,9 +27,7 @@ from ispfit.cli.compare_options import pair_set_options
 from ispfit.cli.options import device_options
 from ispfit.color import srgb_to_linear
 from ispfit.comparison import PairSet, markdown_table, prepare_pair_sets
-from ispfit.comparison.pair_sets import Pairs
 from ispfit.directions import DIRECTIONS
-from ispfit.images import shots_of
 
 LEVELS = (*np.arange(0.05, 1, 0.05), 0.6827, 0.99)  # 0.95 among them
 WIDTHS = np.array([NormalDist().inv_cdf((1 + level) / 2) for level in LEVELS])  # in standard deviations
@@ -74,30 +72,11 @@ def exposure_error(direction: str, truth: _Array, rendered: _Array) -> float:
     return float(np.log2(np.mean(sides[0], dtype=float) / np.mean(sides[1], dtype=float)))
 
 
-def folds_of(pair_set: PairSet, n_folds: int) -> Iterator[tuple[Pairs, Pairs]]:
-    """Yield training pairs and test pairs: each scene is in the test pairs of one of the folds."""
-    fit, test = pair_set.load()
-    if n_folds == 1:
-        yield fit, test
-        return
-    X, Y = fit[0] + test[0], fit[1] + test[1]
-    scenes = [shot.scene or name for shot, name in zip(shots_of(X), PairSet.names(X), strict=True)]
-    names = np.random.default_rng(0).permutation(sorted(set(scenes)))
-    fold_of = {str(name): index % n_folds for index, name in enumerate(names)}
-    for fold in range(n_folds):
-        inside = [fold_of[scene] == fold for scene in scenes]
-        chosen = [
-            ([x for x, tested in zip(X, inside, strict=True) if tested == part],
-             [y for y, tested in zip(Y, inside, strict=True) if tested == part])
-            for part in (False, True)
-        ]  # fmt: skip
-        yield chosen[0], chosen[1]
-
-
 def measure(pair_set: PairSet, n_folds: int, **runtime: Any) -> dict[str, Calibration]:
     """Return the calibration of each direction; `runtime` are the device and precision of the models."""
     found = {direction: Calibration() for direction in DIRECTIONS}
-    for fit, test in folds_of(pair_set, n_folds):
+    for fold in pair_set.folds(n_folds):
+        fit, test = fold.load()
         model = ISPModel("photofinish", random_state=0, **runtime).fit(*fit)
         for direction, calibration in found.items():
             inputs, targets = test if direction == "forward" else test[::-1]

@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from ispfit.cli.common import LeftOut, print_json, report_failures, report_left_out, table, warnings_as_notes
-from ispfit.cli.compare_options import backbone_options, comparison_options, reference_option
+from ispfit.cli.compare_options import backbone_options, comparison_options, folds_option, reference_option
 from ispfit.cli.options import json_option, known_settings, parse_settings
 from ispfit.files import claim_folder
 
@@ -29,15 +29,16 @@ _RATE = "learning_rate"
 @click.argument("cameras", nargs=-1, required=True)
 @backbone_options()
 @reference_option
+@folds_option
 @comparison_options(max_steps=1000, learning_rate=2e-3)
 @json_option("Print the results of all runs as JSON.")
 def compare(cameras: tuple[str, ...], backbones: str, settings: tuple[str, ...], **options: Any) -> int:
     """Fit backbones to CAMERAS in both directions with one budget, and test them on whole images.
 
     CAMERAS are pair sets: a folder of `ispfit pairs`, a pairs.csv, a folder of RAW files, or the name of a dataset such
-    as virtual-a. Pairs of the split "test" are the test pairs; without such a split, one pair in five is. OUTPUT gets
-    comparison.csv, comparison.md and comparison.png. A stopped comparison resumes; runs whose pairs, parameters or code
-    have changed are repeated.
+    as virtual-a. Pairs of the split "test" are the test pairs; without such a split, one pair in five is; with --folds,
+    each pair is one in turn. OUTPUT gets comparison.csv, comparison.md and comparison.png. A stopped comparison
+    resumes; runs whose pairs, parameters or code have changed are repeated.
 
     The default budget differs from that of `ispfit fit`: it has fewer steps because many models are fitted, a higher
     learning rate because fewer steps need it, and no held-out pairs so that every backbone trains to the last step.
@@ -61,6 +62,7 @@ def compare_cameras(
     device: str,
     jobs: int,
     as_json: bool,
+    n_folds: int = 1,
     published: Published | None = None,
     **parameters: Any,
 ) -> int:
@@ -71,10 +73,11 @@ def compare_cameras(
     cameras : names or folders, see `ispfit.comparison.prepare_pair_set`.
     backbones : the backbones, by their names in tables.
     rates : learning rates of their own, by `Backbone.name`.
+    n_folds : number of folds of each camera, see `ispfit.comparison.PairSet.folds`.
     published : numbers to set beside the results.
     **parameters : training parameters of `ispfit.ISPModel`.
     """
-    from ispfit.comparison import Budget, Comparison, plan_runs, prepare_pair_sets, run_all
+    from ispfit.comparison import Budget, Comparison, join_folds, plan_runs, prepare_pair_sets, run_all
     from ispfit.runtime import resolve_runtime
 
     if "TORCHELASTIC_RUN_ID" in os.environ:
@@ -84,9 +87,11 @@ def compare_cameras(
     resolve_runtime(device, parameters["precision"])
     claim_folder(output, ["comparison.md", "comparison.csv", "comparison.png"], "compare")
     pair_sets = prepare_pair_sets(cameras, output / "data", n_samples, image_size, register=not no_register)
-    left_out, n_pairs = _load_all(pair_sets)
-    runs = plan_runs(pair_sets, backbones, budgets, n_seeds=n_seeds, device=device)
+    folds = {fold: camera.name for camera in pair_sets for fold in camera.folds(n_folds)}
+    left_out, n_pairs = _load_all([camera.folds(n_folds)[0] for camera in pair_sets])
+    runs = plan_runs(list(folds), backbones, budgets, n_seeds=n_seeds, device=device)
     results, failures = run_all(runs, output / "runs", n_jobs=jobs)
+    results = join_folds(results, {fold.name: camera for fold, camera in folds.items()})
     comparison = Comparison(results, reference, published)
     written = _write(comparison, output)
     if as_json:

@@ -16,7 +16,14 @@ from ispfit.cli.options import (
     training_options,
 )
 
-__all__ = ["backbone_options", "budget_options", "comparison_options", "pair_set_options", "reference_option"]
+__all__ = [
+    "backbone_options",
+    "budget_options",
+    "comparison_options",
+    "folds_option",
+    "pair_set_options",
+    "reference_option",
+]
 
 
 def backbone_options(default: str = "all") -> Decorator:
@@ -48,6 +55,18 @@ reference_option = click.option(
     help="Compare the other backbones with this one, shot by shot.",
 )
 """Adds ``--reference``."""
+
+
+folds_option = click.option(
+    "--folds",
+    "n_folds",
+    type=click.IntRange(1),
+    default=1,
+    metavar="N",
+    show_default="1, which keeps the split",
+    help="Test all pairs: deal their scenes to N folds, and test each fold on models fitted to the others.",
+)
+"""Adds ``--folds``, for `ispfit.comparison.PairSet.folds`."""
 
 
 pair_set_options = combine(

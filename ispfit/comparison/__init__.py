@@ -12,7 +12,7 @@ from ispfit.comparison.report import (
     markdown_table,
     summary_table,
 )
-from ispfit.comparison.results import RunResult
+from ispfit.comparison.results import RunResult, join_folds
 from ispfit.comparison.runs import Run, plan_runs, run_all
 from ispfit.comparison.statistics import Comparison, Published, Statistic
 
@@ -29,6 +29,7 @@ __all__ = [
     "csv_text",
     "describe_budget",
     "describe_parameters",
+    "join_folds",
     "markdown",
     "markdown_table",
     "plan_runs",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+from sklearn.model_selection import GroupKFold
 
 from ispfit.datasets import load_dataset, load_pairs
 from ispfit.datasets.load import list_rows
@@ -47,12 +48,25 @@ class PairSet:
         `register` of `ispfit.datasets.load_pairs`.
     n_fit : int, optional
         Train on at most this number of the training pairs, drawn scene by scene; None takes all.
+    fold : tuple of int, optional
+        Number of a fold, from 0, and how many folds there are: see `folds`. None divides the pairs as the table does.
     """
 
     name: str
     path: Path
     register: bool = True
     n_fit: int | None = None
+    fold: tuple[int, int] | None = None
+
+    def folds(self, count: int) -> list[PairSet]:
+        """Return a pair set for each of `count` folds, whose test pairs are those of the fold.
+
+        Look-alike shots (of one ``scene`` of the table) are in one fold; the split of the table is ignored. With a
+        `count` of 1, the pair set itself is returned: it keeps its split.
+        """
+        if count == 1:
+            return [self]
+        return [replace(self, name=f"{self.name} fold {k + 1} of {count}", fold=(k, count)) for k in range(count)]
 
     def load(self, draw: int = 0) -> tuple[Pairs, Pairs]:
         """Return the training pairs and the test pairs.
@@ -70,7 +84,7 @@ class PairSet:
         Raises
         ------
         InputError
-            If there are no training pairs or no test pairs.
+            If there are no training pairs or no test pairs, or fewer groups of look-alikes than folds.
         """
         X, Y = load_pairs(self.path, lazy=True, register=self.register)
         splits = self._splits(X)
@@ -85,9 +99,10 @@ class PairSet:
 
     @property
     def fingerprint(self) -> str:
-        """A digest that changes if a file of a pair, the table, the split, the registration or `n_fit` changes."""
+        """A digest that changes if a file of a pair, the table, the split, the registration, `n_fit` or `fold` does."""
         digest = _fingerprint(self.path, self.register)
-        return digest if self.n_fit is None else f"{digest} {self.n_fit}"
+        digest += "" if self.n_fit is None else f" {self.n_fit}"
+        return digest + ("" if self.fold is None else f" fold {self.fold}")
 
     @staticmethod
     def names(images: list[Any]) -> list[str]:
@@ -95,6 +110,8 @@ class PairSet:
         return [shot.name or str(index) for index, shot in enumerate(shots_of(images))]
 
     def _splits(self, X: list[Any]) -> list[str]:
+        if self.fold is not None:
+            return self._splits_of_fold(_groups(X), *self.fold)
         names = self.names(X)
         split_of_name = {row.name: row.split for row in list_rows(self.path)}
         if "test" in split_of_name.values():
@@ -103,6 +120,15 @@ class PairSet:
         n_test = max(round(len(X) / _TEST_EVERY), min(Counter(groups).values()))
         split_of_group = split_groups(groups, {"test": n_test}, np.random.default_rng(0))
         return [split_of_group[group] for group in groups]
+
+    def _splits_of_fold(self, groups: list[str], index: int, count: int) -> list[str]:
+        n_groups = len(set(groups))
+        if n_groups < count:
+            raise InputError(
+                f"{self.path}: expected at least {count} groups of look-alikes for {count} folds, got {n_groups}."
+            )
+        test = set(list(GroupKFold(count).split(groups, groups=groups))[index][1])
+        return ["test" if number in test else "train" for number in range(len(groups))]
 
 
 @lru_cache(maxsize=64)

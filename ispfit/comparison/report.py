@@ -87,7 +87,9 @@ def markdown(comparison: Comparison) -> str:
     parts = [markdown_table(*summary_table(comparison))]
     for camera in comparison.cameras:
         first = comparison.results_of(camera)[0]
-        parts.append(f"## {camera}\n\n{first.n_fit} training pairs, {len(first.shots)} test pairs. PSNR in dB.\n")
+        folds = f" in each of {first.n_folds} folds" if first.n_folds > 1 else ""
+        n_test = len(first.shots)
+        parts.append(f"## {camera}\n\n{first.n_fit} training pairs{folds}, {n_test} test pairs. PSNR in dB.\n")
         for direction in DIRECTIONS:
             parts.append(markdown_table(*comparison_table(comparison, camera, direction)))
     parts.append(f"Parameters: {describe_parameters(comparison)}.\n\n{describe_budget(comparison)}\n")

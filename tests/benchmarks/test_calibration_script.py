@@ -12,7 +12,6 @@ import pytest
 from PIL import Image as PILImage
 
 from ispfit.comparison import PairSet, prepare_pair_set
-from ispfit.images import shots_of
 
 ACCURACY = Path(__file__).parents[2] / "benchmarks" / "accuracy"
 
@@ -47,18 +46,6 @@ def test_the_error_of_an_exposure_is_in_ev_of_linear_light(script: Any) -> None:
     assert script.exposure_error("inverse", light, light / 4) == pytest.approx(-2)
     grey = np.full((4, 4, 3), 0.5)  # 0.2140 of linear light
     assert script.exposure_error("forward", grey, np.ones_like(grey)) == pytest.approx(np.log2(1 / 0.21404), abs=1e-3)
-
-
-def test_each_scene_is_tested_in_one_fold(script: Any, pair_set: PairSet) -> None:
-    folds = list(script.folds_of(pair_set, 3))
-    tested = [shot.scene for _, test in folds for shot in shots_of(test[0])]
-    assert len(tested) == 10
-    for fit, test in folds:
-        scenes = [{shot.scene for shot in shots_of(part[0])} for part in (fit, test)]
-        assert not scenes[0] & scenes[1]
-        assert len(fit[0]) + len(test[0]) == len(fit[1]) + len(test[1]) == 10
-    [(fit, test)] = script.folds_of(pair_set, 1)
-    assert (len(fit[0]), len(test[0])) == (8, 2)
 
 
 @pytest.mark.usefixtures("brief_photofinish")

@@ -43,6 +43,22 @@ def test_the_command_writes_tables_and_a_picture(
     assert [entry["budget"]["validation_fraction"] for entry in found["results"]] == [0, 0]
 
 
+def test_with_folds_every_pair_is_tested(pair_set: PairSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["compare", str(pair_set.path), "-o", str(tmp_path), "--backbones", "curve,parametric", "--folds", "3"]
+    with pytest.raises(SystemExit) as stop:
+        main([*command, "--json"])
+    assert stop.value.code == 0
+    found = json.loads(capsys.readouterr().out)["results"]
+    assert [entry["backbone"] for entry in found] == ["curve", "parametric"]
+    for entry in found:
+        assert (entry["camera"], entry["n_fit"], entry["n_folds"]) == (pair_set.path.name, 7, 3)
+        assert sorted(entry["shots"]) == [f"{index:04d}" for index in range(10)]
+        assert len(entry["psnr"]["forward"]) == 10
+    written = (tmp_path / "comparison.md").read_text()
+    assert "7 training pairs in each of 3 folds, 10 test pairs" in written
+    assert len(list((tmp_path / "runs").glob("*.json"))) == 6
+
+
 def test_raw_files_are_compared_without_registration_on_request(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -68,6 +68,30 @@ def test_pairs_without_two_scenes_are_refused(pair_set: PairSet, tmp_path: Path)
         with_columns(pair_set, tmp_path / "pairs", 2, scene=["a", "a"]).load()
 
 
+def test_each_pair_is_a_test_pair_of_one_fold_and_look_alikes_stay_together(pair_set: PairSet, tmp_path: Path) -> None:
+    other = with_columns(pair_set, tmp_path / "pairs", 10, scene=list("aaabbcddee"), split=["test"] * 10)
+    folds = other.folds(3)
+    tested: list[str] = []
+    for fold in folds:
+        fit, test = fold.load()
+        assert len(fit[0]) + len(test[0]) == 10
+        assert not {image.shot.scene for image in fit[0]} & {image.shot.scene for image in test[0]}
+        tested += PairSet.names(test[0])
+    assert sorted(tested) == [f"{index:04d}" for index in range(10)]
+    assert [fold.name for fold in folds] == ["other fold 1 of 3", "other fold 2 of 3", "other fold 3 of 3"]
+    assert len({fold.fingerprint for fold in (pair_set, *folds, *other.folds(2))}) == 6
+
+
+def test_one_fold_keeps_the_split(pair_set: PairSet) -> None:
+    assert pair_set.folds(1) == [pair_set]
+
+
+def test_more_folds_than_scenes_are_refused(pair_set: PairSet, tmp_path: Path) -> None:
+    other = with_columns(pair_set, tmp_path / "pairs", 4, scene=list("aabb"))
+    with pytest.raises(InputError, match=r"pairs: expected at least 3 groups of look-alikes for 3 folds, got 2\."):
+        other.folds(3)[0].load()
+
+
 def test_fewer_training_pairs_are_drawn_scene_by_scene_and_the_smaller_numbers_are_nested(
     pair_set: PairSet, tmp_path: Path
 ) -> None:

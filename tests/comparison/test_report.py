@@ -18,6 +18,7 @@ from ispfit.comparison import (
     csv_text,
     describe_budget,
     describe_parameters,
+    join_folds,
     markdown,
     markdown_table,
     summary_table,
@@ -39,6 +40,17 @@ def result(backbone: str, seed: int, forward: list[float]) -> RunResult:
         shots=["a", "b", "c", "d"],
         psnr={"forward": forward, "inverse": [20.0, 20.0, 20.0, 20.0]},
     )
+
+
+def test_folds_are_joined_shot_by_shot_and_an_incomplete_one_is_left_out() -> None:
+    one = result("best", 0, [1.0, 2.0, 3.0, 4.0])
+    other = replace(one, camera="one again", shots=["e"], psnr={"forward": [6.0], "inverse": [7.0]}, n_fit=8, seconds=4)
+    alone = result("other", 0, [1.0, 2.0, 3.0, 4.0])
+    [joined] = join_folds([one, alone, other], {"one": "camera", "one again": "camera"})
+    assert (joined.camera, joined.backbone, joined.n_folds, joined.n_fit, joined.seconds) == ("camera", "best", 2, 6, 3)
+    assert joined.shots == ["a", "b", "c", "d", "e"]
+    assert joined.psnr == {"forward": [1.0, 2.0, 3.0, 4.0, 6.0], "inverse": [20.0] * 4 + [7.0]}
+    assert join_folds([one], {"one": "one"}) == [one], "one fold is the result itself"
 
 
 def test_statistics_are_over_shots_after_seeds_and_differences_are_paired() -> None:
