@@ -145,7 +145,7 @@ def oracle_results(planned: Run, result: RunResult, folder: Path) -> list[RunRes
 
 
 @click.command(help=__doc__)
-@click.argument("color_maps", nargs=-1, required=True)
+@click.argument("cameras", nargs=-1, required=True)
 @comparison_options(max_steps=500, learning_rate=3e-3, batch_size=8, windows_per_image=4)
 def photofinish_parts(
     cameras: tuple[str, ...],
