@@ -1,4 +1,4 @@
-"""A physical camera whose exposure, tone and colour follow the scene: fitted in seconds, without gradient steps."""
+"""A physical camera whose exposure, tone and colour follow the scene: fitted in seconds."""
 
 from __future__ import annotations
 
@@ -35,14 +35,16 @@ class Photofinish(Backbone):
     a map of colours (that of `parametric`). Each direction then averages four maps, sharp or smooth, of shots whose
     gains are divided out or not, by what they are worth in scenes that the regression below has not seen. What a map
     leaves of each shot is fitted by a few coefficients. Gains and coefficients are predicted from statistics of the
-    scene by kernel regressions, whose smoothness is chosen by leaving out scenes. There are no gradient steps.
+    scene by kernel regressions, whose smoothness is chosen by leaving out scenes. Only the networks of the residual are
+    trained by gradient steps, 500 in each direction.
 
     Parameters
     ----------
     control_points : maximum number of control points of each map of colours, see `Parametric`.
     max_shots : largest number of shots that are used, evenly spaced among the pairs.
     residual : whether small networks add what the camera model leaves. "auto" uses them in a direction if they raise
-        the mean PSNR of shots in scenes that were held out by more than 1.645 standard errors of this mean.
+        the mean PSNR of shots in scenes that were held out by more than 1.645 standard errors of this mean. With fewer
+        than 10 scenes they are left out.
     """
 
     name = "photofinish"

@@ -26,7 +26,7 @@ _MIN_ENCODED = 0.02  # below it, an error of the encoded colour counts no less
 class Rendering(Direction):
     """Raw to srgb: the gain comes before the maps of colours, and srgb is encoded already."""
 
-    prefilters = True  # 0.03 dB in manual mode; back, it sharpens what is better smooth
+    prefilters = True  # 0.03 dB in manual mode; from srgb to raw, it sharpens what is better smooth
     map_nodes = 65  # the gain shifts the nodes of a scene between those of a map
     residual_nodes = 9  # measured on the D7000, the phone and two virtual cameras, 17 were no better
     trend = -0.5  # an auto mode brightens dark scenes by half of what they lack

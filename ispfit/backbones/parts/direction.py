@@ -39,7 +39,7 @@ class EncodedShots:
     nodes : (N, n, 3), inputs in the coordinates of the tables of a scene.
     targets : (N, n, 3), encoded.
     brightness : (N, n), of the neighbourhoods of the samples.
-    brightness_maps : (N, 1, 16, 16), brightness of the neighbourhoods.
+    brightness_maps : (N, 1, 16, 16), log brightness of the neighbourhoods relative to that of the image.
     statistics : (N, D).
     """
 
@@ -70,7 +70,7 @@ class Direction(SceneTables):
         raise NotImplementedError
 
     def shot_gains(self, raws: ShotSamples, srgbs: ShotSamples, log_gains: _Array) -> _Array:
-        """Return the log gains (N, C) of the direction, of each map, by those of raw (N,)."""
+        """Return the log gains (N, C) of this direction, one per map, given those of the raws (N,)."""
         raise NotImplementedError
 
     def set_color_maps(self, color_maps: Sequence[ParametricNetwork]) -> None:
@@ -80,12 +80,12 @@ class Direction(SceneTables):
 
     def encode_shots(self, inputs: ShotSamples, targets: ShotSamples) -> EncodedShots:
         """Encode samples of shots."""
-        maps = self.brightness(inputs.thumbnails)
+        brightness_maps = self.brightness(inputs.thumbnails)
         return EncodedShots(
             nodes=self.coordinates(torch.from_numpy(inputs.colors).float()),
             targets=self.encoded(torch.from_numpy(targets.colors).float()),
-            brightness=_at_samples(maps, inputs),
-            brightness_maps=maps,
+            brightness=_at_samples(brightness_maps, inputs),
+            brightness_maps=brightness_maps,
             statistics=self.sample_statistics(inputs),
         )
 
@@ -131,23 +131,7 @@ class Direction(SceneTables):
         left_out = self.regression.fit(shots.statistics, parameters, groups)
         self.weights.copy_(torch.from_numpy(blend_weights(self._error_products(shots, left_out), groups)))
         rest = self._fit_residual(shots, parameters, groups, residual)
-        few, n_shots = slice(_UNCERTAINTY_COLORS), len(groups)
-        changes = [self.residual.held_out_changes(self, rest, shot)[few] for shot in range(n_shots)]
-        left_out_shots = LeftOutShots(
-            inputs=torch.from_numpy(inputs.colors[:, few]).float(),
-            targets=torch.from_numpy(targets.colors[:, few]).float(),
-            brightness=shots.brightness[:, few],
-            thumbnails=inputs.thumbnails,
-            brightness_maps=shots.brightness_maps,
-            parameters=torch.from_numpy(parameters).float(),
-            left_out=rest.parameters[rest.folds, torch.arange(n_shots)],
-            changes=torch.stack(changes),
-            excess=self.residual.held_out_excess,
-            distances=self.regression.distance_left_out(shots.statistics, groups),
-            n_scenes=len(set(groups)),
-            table_nodes=SCENE_NODES,
-        )
-        self.uncertainty.fit(self, left_out_shots)
+        self.uncertainty.fit(self, self._left_out_shots(inputs, targets, shots, parameters, groups, rest))
 
     def _fit_residual(
         self, shots: EncodedShots, parameters: _Array, groups: Sequence[Hashable], residual: bool | Literal["auto"]
@@ -169,6 +153,33 @@ class Direction(SceneTables):
             self.residual.fit(self, rest, required=residual is True)
         return rest
 
+    def _left_out_shots(
+        self,
+        inputs: ShotSamples,
+        targets: ShotSamples,
+        shots: EncodedShots,
+        parameters: _Array,
+        groups: Sequence[Hashable],
+        rest: ResidualShots,
+    ) -> LeftOutShots:
+        """Return what the uncertainty is fitted to: a few colours of each shot, predicted from other scenes."""
+        few, n_shots = slice(_UNCERTAINTY_COLORS), len(groups)
+        changes = [self.residual.held_out_changes(self, rest, shot)[few] for shot in range(n_shots)]
+        return LeftOutShots(
+            inputs=torch.from_numpy(inputs.colors[:, few]).float(),
+            targets=torch.from_numpy(targets.colors[:, few]).float(),
+            brightness=shots.brightness[:, few],
+            thumbnails=inputs.thumbnails,
+            brightness_maps=shots.brightness_maps,
+            parameters=torch.from_numpy(parameters).float(),
+            left_out=rest.parameters[rest.folds, torch.arange(n_shots)],
+            changes=torch.stack(changes),
+            excess=self.residual.held_out_excess,
+            distances=self.regression.distance_left_out(shots.statistics, groups),
+            n_scenes=len(set(groups)),
+            table_nodes=SCENE_NODES,
+        )
+
     def _error_products(self, shots: EncodedShots, parameters: _Array) -> _Array:
         """Return the mean products (N, C, C) of the errors of two maps in each shot, at parameters (N, K).
 
@@ -182,8 +193,8 @@ class Direction(SceneTables):
         return np.asarray((errors @ errors.mT / errors.shape[2]).numpy())
 
 
-def _at_samples(maps: Tensor, inputs: ShotSamples) -> Tensor:
-    """Interpolate maps (N, 1, 16, 16) at the positions of the samples, (N, n)."""
+def _at_samples(brightness_maps: Tensor, inputs: ShotSamples) -> Tensor:
+    """Interpolate the brightness of neighbourhoods (N, 1, 16, 16) at the positions of the samples, (N, n)."""
     places = inputs.positions[:, None]
-    found: Tensor = grid_sample(maps, places, mode="bilinear", padding_mode="border", align_corners=False)
+    found: Tensor = grid_sample(brightness_maps, places, mode="bilinear", padding_mode="border", align_corners=False)
     return found[:, 0, 0]

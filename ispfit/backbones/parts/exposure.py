@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 
 from ispfit.backbones.parts.color_model import ParametricNetwork, fit_matrix_and_response
+from ispfit.backbones.parts.radial import DEFAULT_RIDGE
 from ispfit.color import srgb_to_linear
 
 __all__ = ["GAIN_POWERS", "MAX_EXPOSED", "factors_between", "fit_color_maps", "fit_gains"]
@@ -22,7 +23,7 @@ In a table over ``x ** (1 / 2.2)`` of 8 n + 1 nodes, saturation lies on node 3 n
 """
 
 _POWERS = (0.0, 1.0)
-_SHARP, _SMOOTH = (1e-9, 10**-6.5), (10**-4.5, 10**-3.5)  # ridges from raw to srgb and from srgb to raw
+_SHARP, _SMOOTH = (DEFAULT_RIDGE, 10**-6.5), (10**-4.5, 10**-3.5)  # ridges from raw to srgb and from srgb to raw
 
 GAIN_POWERS = 2 * _POWERS
 """Each of the maps of colours is fitted to raw times the gain to one of these powers.
@@ -33,7 +34,9 @@ renders the shots as they are: the best that can be done if nothing is known of 
 
 _COARSE_POINTS, _COLORS_PER_SHOT = 80, 700  # while gains still change
 _MAX_COLORS = 120_000  # of a map; with half of them, up to 0.3 dB are lost
-_SEARCHES = ((1.2, 25, 1e-5), (0.4, 25, 1e-5), (0.4, 25, 1e-9))  # half width, steps, and ridge of the map of each round
+_SEARCHES = ((1.2, 1e-5), (0.4, 1e-5), (0.4, DEFAULT_RIDGE))
+"""Half width of the grid of log gains, and ridge of the map, of each round: between sharp and smooth, sharp at last."""
+_STEPS = 25  # of a grid
 _DARK = 1e-3
 _MAX_UNSATURATED_RAW, _MIN_TONE, _MAX_TONE = 0.98, 0.02, 0.98
 _MIN_USABLE_COLORS = 20
@@ -53,16 +56,16 @@ def fit_gains(raws: _Array, srgbs: _Array, control_points: int) -> _Array:
 
     Notes
     -----
-    All maps but the last are smooth. Maps that follow the colours closely would amplify rounding from round to round,
-    and the gains would depend on the number of threads.
+    Only the last map follows the colours closely. If all did, they would amplify rounding from round to round, and log
+    gains would change by up to 0.01 with the number of threads; so they change by about 0.001.
     """
     raws, srgbs = raws[:, :_COLORS_PER_SHOT], srgbs[:, :_COLORS_PER_SHOT]
     log_gains = _ratios_of_medians(raws, srgbs)
-    for half_width, steps, ridge in _SEARCHES:
+    for half_width, ridge in _SEARCHES:
         colors = _colors_of_map(raws, srgbs, log_gains)
-        camera = ParametricNetwork(min(control_points, _COARSE_POINTS))
-        camera.fit_gamuts(*colors, fit_matrix_and_response(*colors), (ridge, ridge))
-        log_gains = _best_gains(camera, raws, srgbs, log_gains, half_width, steps)
+        color_map = ParametricNetwork(min(control_points, _COARSE_POINTS))
+        color_map.fit_gamuts(*colors, fit_matrix_and_response(*colors), (ridge, ridge))
+        log_gains = _best_gains(color_map, raws, srgbs, log_gains, half_width)
         log_gains -= log_gains.mean()
     return log_gains
 
@@ -108,18 +111,18 @@ def _ratios_of_medians(raws: _Array, srgbs: _Array) -> _Array:
 
 
 def _best_gains(
-    camera: ParametricNetwork, raws: _Array, srgbs: _Array, log_gains: _Array, half_width: float, steps: int
+    color_map: ParametricNetwork, raws: _Array, srgbs: _Array, log_gains: _Array, half_width: float
 ) -> _Array:
     """Return the log gains of least squared error on a grid around `log_gains`, refined by a parabola."""
-    grid = np.linspace(-half_width, half_width, steps)
+    grid = np.linspace(-half_width, half_width, _STEPS)
     errors = np.stack(
         [
-            ((_map_colors(camera.to_srgb, _exposed(raws, log_gains + step)).clip(0, 1) - srgbs) ** 2).mean((1, 2))
+            ((_map_colors(color_map.to_srgb, _exposed(raws, log_gains + step)).clip(0, 1) - srgbs) ** 2).mean((1, 2))
             for step in grid
         ],
         1,
     )
-    best = errors.argmin(1).clip(1, steps - 2)
+    best = errors.argmin(1).clip(1, _STEPS - 2)
     before, at, after = (errors[np.arange(len(raws)), best + shift] for shift in (-1, 0, 1))
     offset = 0.5 * (before - after) / (before - 2 * at + after + 1e-12)
     return np.asarray(log_gains + grid[best] + offset.clip(-1, 1) * (grid[1] - grid[0]))

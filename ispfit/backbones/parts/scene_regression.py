@@ -13,17 +13,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from ispfit.backbones.parts.kernel_ridge import LENGTHS, KernelRidges, kernel_ridges, leave_groups_out
 from ispfit.backbones.parts.scene_statistics import METERED
 
-__all__ = ["SceneRegression", "leave_groups_out", "members_of"]
+__all__ = ["SceneRegression", "members_of"]
 
 _Array = npt.NDArray[np.float64]
 
 _ENOUGH_SCENES = 20  # to tell the trend of the gain; the fewer there are, the more the usual one counts
-_LENGTHS = (0.5, 1.0, 2.0, 4.0)  # of the radial kernels, in standard deviations per statistic
-_LINEAR_WEIGHTS = (0.0, 0.1, 1.0)  # of a linear kernel beside a radial one
-_NOISES = tuple(10.0**power for power in np.linspace(-2.5, 1.5, 9))
-_RIDGES = tuple(10.0**power for power in np.linspace(-2.5, 2.5, 11))  # of a linear kernel alone
 _MAX_DEVIATION = 4.0  # standard deviations to which statistics of an unusual scene are clipped
 _MIN_SPREAD = 1e-6
 _NOWHERE = 1e3  # statistics of the shots that are not there: far from any scene
@@ -59,7 +56,7 @@ class SceneRegression(nn.Module):
         self.register_buffer("mean", torch.zeros(n_statistics))
         self.register_buffer("scale", torch.ones(n_statistics))
         self.register_buffer("shots", torch.full((max_shots, n_statistics), _NOWHERE))
-        self.register_buffer("radial", torch.zeros(len(_LENGTHS), max_shots, n_parameters))
+        self.register_buffer("radial", torch.zeros(len(LENGTHS), max_shots, n_parameters))
         self.register_buffer("linear", torch.zeros(n_statistics, n_parameters))
         self.register_buffer("offset", torch.zeros(n_parameters))
         self.register_buffer("error", torch.zeros(n_parameters))
@@ -78,7 +75,7 @@ class SceneRegression(nn.Module):
         position = self.standardised(statistics)
         squared = _distances(position, self.shots).square()
         predicted = self.offset + position @ self.linear
-        for length, weights in zip(_LENGTHS, self.radial, strict=True):
+        for length, weights in zip(LENGTHS, self.radial, strict=True):
             predicted = predicted + (-squared / (2 * length**2)).exp() @ weights
         return predicted
 
@@ -99,7 +96,7 @@ class SceneRegression(nn.Module):
         members = members_of(groups)
         offset = np.mean([parameters[group].mean(0) for group in members], 0)
         positions, deviations = position.double().numpy(), parameters - offset
-        slopes, ridges = self._usual_slopes(len(members)), _ridges(positions)
+        slopes, ridges = self._usual_slopes(len(members)), kernel_ridges(positions)
         trends = [positions @ each for each in slopes]
         smoothers = [each.smoothers() for each in ridges]
         left_out = np.concatenate(
@@ -190,14 +187,14 @@ class SceneRegression(nn.Module):
 
     def _set_coefficients(
         self,
-        ridges: Sequence[_Ridges],
+        ridges: Sequence[KernelRidges],
         positions: _Array,
         rests: Sequence[_Array],
         slopes: Sequence[_Array],
         weights: Sequence[_Array],
     ) -> None:
         """Add up the coefficients of all regressions, weighted (C, K), for what each of the slopes leaves."""
-        radial = np.zeros((len(_LENGTHS), *rests[0].shape))
+        radial = np.zeros((len(LENGTHS), *rests[0].shape))
         linear = np.zeros_like(slopes[0])
         sizes = np.cumsum([len(each.noises) for each in ridges])[:-1]
         for rest, slope, shares in zip(rests, slopes, weights, strict=True):
@@ -210,45 +207,6 @@ class SceneRegression(nn.Module):
         self.radial.zero_()
         self.radial[:, : len(rests[0])] = torch.from_numpy(radial)
         self.linear.copy_(torch.from_numpy(linear))
-
-
-class _Ridges:
-    """Kernel ridge regressions with one kernel and several noises, by one eigenvalue decomposition.
-
-    Parameters
-    ----------
-    matrix : (N, N), ``radial(length) + linear_weight * linear`` of the shots.
-    length : index into `_LENGTHS`; None for no radial kernel.
-    noises : C of them.
-    """
-
-    def __init__(self, matrix: _Array, length: int | None, linear_weight: float, noises: Sequence[float]) -> None:
-        self.length, self.linear_weight, self.noises = length, linear_weight, noises
-        values, self.vectors = np.linalg.eigh(matrix)
-        self.inverses = 1 / (values.clip(0) + np.array(noises)[:, None])
-        self.shrinkages = values.clip(0) * self.inverses
-
-    def smoothers(self) -> _Array:
-        """Return the matrices (C, N, N) that make predictions of targets."""
-        return np.asarray(self.vectors * self.shrinkages[:, None] @ self.vectors.T)
-
-    def coefficients(self, targets: _Array, weights: _Array) -> _Array:
-        """Return the coefficients (N, K) of the kernel functions, summed over the noises with weights (C, K)."""
-        return np.asarray(self.vectors @ (self.inverses.T @ weights * (self.vectors.T @ targets)))
-
-
-def _ridges(positions: _Array) -> list[_Ridges]:
-    """Return the regressions of the shots at positions (N, D), by kernel."""
-    linear = positions @ positions.T / positions.shape[1]
-    squared = ((positions[:, None] - positions) ** 2).mean(2)
-    return [
-        *(
-            _Ridges(np.exp(-squared / (2 * length**2)) + weight * linear, index, weight, _NOISES)
-            for index, length in enumerate(_LENGTHS)
-            for weight in _LINEAR_WEIGHTS
-        ),
-        _Ridges(linear, None, 1.0, _RIDGES),
-    ]
 
 
 def members_of(groups: Sequence[Hashable]) -> list[npt.NDArray[np.intp]]:
@@ -269,26 +227,6 @@ def _deal_folds(members: Sequence[npt.NDArray[np.intp]], n_folds: int) -> npt.ND
 def _distances(positions: Tensor, others: Tensor) -> Tensor:
     """Return root mean square differences (N, M)."""
     return torch.cdist(positions, others).div(positions.shape[1] ** 0.5)
-
-
-def leave_groups_out(smoothers: _Array, targets: _Array, members: Sequence[npt.NDArray[np.intp]]) -> _Array:
-    """Return what linear smoothers predict for each group if they are fitted to the others, (..., N, K).
-
-    For kernel ridge regression this needs no second fit: with the residuals r of the whole fit and the block S_gg of
-    the smoother, the residuals of the group that is left out are ``(I - S_gg)^-1 r_g``.
-
-    Parameters
-    ----------
-    smoothers : (..., N, N), predictions = smoother @ targets.
-    targets : (N, K).
-    members : indices of each group.
-    """
-    residuals = targets - smoothers @ targets
-    predicted = np.empty_like(residuals)
-    for group in members:
-        blocks = np.eye(len(group)) - smoothers[..., group[:, None], group]
-        predicted[..., group, :] = targets[group] - np.linalg.solve(blocks, residuals[..., group, :])
-    return predicted
 
 
 def _weights(errors: _Array, n_groups: int) -> _Array:

@@ -37,6 +37,7 @@ class SceneTables(nn.Module):
     Parameters
     ----------
     n_statistics : numbers that describe a scene.
+    max_shots : largest number of shots of a fit.
     """
 
     color_maps: Tensor
@@ -74,7 +75,7 @@ class SceneTables(nn.Module):
         raise NotImplementedError
 
     def base(self, nodes: Tensor, log_gains: Tensor) -> Tensor:
-        """Map the nodes (..., n, 3) of a scene's table by each map at its gain (..., C): encoded (..., C, n, 3)."""
+        """Return what each map makes of nodes (..., n, 3) at its log gain (..., C): encoded (..., C, n, 3)."""
         raise NotImplementedError
 
     def output(self, encoded: Tensor) -> Tensor:
@@ -90,7 +91,7 @@ class SceneTables(nn.Module):
         raise NotImplementedError
 
     def look_up_maps(self, colors: Tensor) -> Tensor:
-        """Map colours (..., C, n, 3), in the coordinates of the tables of the maps, each by its map."""
+        """Look up colours (..., C, n, 3), each in the table of its own map."""
         by_map = colors.movedim(-3, 0)
         found = look_up(self.color_maps, by_map.reshape(len(self.color_maps), 1, -1, 3).movedim(3, 1))
         return found[:, :, 0].movedim(1, 2).reshape(by_map.shape).movedim(0, -3)

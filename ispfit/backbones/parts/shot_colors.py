@@ -63,7 +63,7 @@ def finished_colors(model: FinishedModel, nodes: Tensor, parameters: Tensor) -> 
 
 
 def parameter_slopes(model: FinishedModel, nodes: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the slopes of encoded colours by the parameters, and their change with brightness, each (n, 3, K)."""
+    """Return the derivatives of encoded colours by the parameters, and their change with brightness, each (n, 3, K)."""
     gains, coefficients = split_parameters(model, parameters)
     steps = (_GAIN_STEP, -_GAIN_STEP)
     above, below = (finish(model.base(nodes, gains + step), coefficients) for step in steps)
@@ -78,12 +78,12 @@ def parameter_slopes(model: FinishedModel, nodes: Tensor, parameters: Tensor) ->
 
 
 def _of_mean(model: FinishedModel, slopes: Tensor) -> Tensor:
-    """Return the slopes (n, 3, K) of the weighted mean by those of each map by its own parameters, (C, n, 3, K')."""
+    """Return the derivatives (n, 3, K) of the weighted mean, given those of the maps, (C, n, 3, K')."""
     return (model.weights[:, None, None, None] * slopes).permute(1, 2, 0, 3).flatten(2)
 
 
 def slopes_at(model: FinishedModel, nodes: Tensor, parameters: Tensor, brightness: Tensor) -> Tensor:
-    """Return the slopes (n, 3, K) of encoded colours in neighbourhoods of some brightness (n,)."""
+    """Return the derivatives (n, 3, K) of encoded colours by the parameters, in neighbourhoods of brightness (n,)."""
     everywhere, locally = parameter_slopes(model, nodes, parameters)
     return everywhere + brightness[:, None, None] * locally
 

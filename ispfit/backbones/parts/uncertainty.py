@@ -51,7 +51,8 @@ class LeftOutShots:
     ----------
     inputs, targets : colours (N, n, 3).
     brightness : (N, n), of the neighbourhoods of these colours.
-    thumbnails, brightness_maps : (N, 3, 128, 128) of the inputs, and (N, 1, 16, 16).
+    thumbnails : (N, 3, 128, 128), of the inputs.
+    brightness_maps : (N, 1, 16, 16), log brightness of the neighbourhoods relative to that of the image.
     parameters, left_out : (N, K), of each shot, and their prediction from other scenes.
     changes : (N, n, 3), what a network that has not seen the shot's scene adds to the encoded colours.
     excess : factor by which errors with these changes exceed those of the whole model in new scenes.

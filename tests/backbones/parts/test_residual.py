@@ -100,6 +100,7 @@ def test_what_it_changes_in_a_held_out_shot_comes_closer_to_the_truth() -> None:
 
 def test_the_same_shots_give_the_same_residual_whatever_was_drawn_before() -> None:
     first = _fitted(_shots(0.2))
+    torch.rand(1)
     second = Residual(_STATISTICS)
     state = torch.random.get_rng_state()
     second.fit(_Identity(), _shots(0.2), required=False)

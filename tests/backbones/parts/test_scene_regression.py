@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from ispfit.backbones.parts.scene_regression import SceneRegression, leave_groups_out
+from ispfit.backbones.parts.kernel_ridge import leave_groups_out
+from ispfit.backbones.parts.scene_regression import SceneRegression
 
 
 def shots(n_scenes: int, copies: int, seed: int = 0) -> tuple[torch.Tensor, np.ndarray, list[int]]:
