@@ -154,8 +154,10 @@ class _Pool(Generic[Item]):
 
     @property
     def threads(self) -> int:
-        """Threads of each worker."""
-        return max(1, int(cpu_count()) // self.n_jobs)
+        """Threads of each worker: its share of the cores, or OMP_NUM_THREADS if that is set and smaller."""
+        share = max(1, int(cpu_count()) // self.n_jobs)
+        asked = os.environ.get("OMP_NUM_THREADS", "")
+        return min(share, int(asked)) if asked.isdecimal() and int(asked) else share
 
     def answers(self) -> Iterator[tuple[int, _Answer]]:
         """Yield the index and the answer of each item as it is done."""

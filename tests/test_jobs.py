@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from joblib import cpu_count
 
 from ispfit.errors import FileError
 from ispfit.jobs import run_jobs
@@ -87,6 +88,19 @@ def test_debugging_raises_the_first_error_with_its_traceback(
         run_jobs(size, make("a", text), n_jobs=1)
     assert "in size\n" in str(caught.value.__cause__), "the worker's traceback"
     assert run_jobs(size, make("aa"), n_jobs=1).results == [2]
+
+
+def threads(_: int) -> str:
+    return os.environ["OMP_NUM_THREADS"]
+
+
+@pytest.mark.parametrize("asked", ["1", "1000", "0", ""])
+def test_a_worker_has_its_share_of_the_cores_but_no_more_threads_than_asked_for(
+    monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    monkeypatch.delenv("LOKY_MAX_CPU_COUNT", raising=False)  # tests have one core
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    assert run_jobs(threads, [0], n_jobs=1).results == ["1" if asked == "1" else str(cpu_count())]
 
 
 def test_nothing_to_do() -> None:
