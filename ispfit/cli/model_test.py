@@ -55,7 +55,7 @@ def load_model_test(
     fitted = ispfit.load(model, device=device).set_params(precision=precision)
     X, Y, left_out = _test_pairs(pairs, split, **reading)
     note_other_cameras(fitted.camera_, [image.shot.camera for image in X])
-    training = _training_pairs(pairs, {image.shot.name for image in X}, **reading)
+    training = _training_pairs(fitted, pairs, {image.shot.name for image in X}, **reading)
     return ModelTest(fitted, X, Y, baseline_for_command(fitted, (X, Y), training), left_out)
 
 
@@ -70,16 +70,22 @@ def _test_pairs(pairs: tuple[Path, ...], split: str | None, **reading: Any) -> t
 
 
 def _training_pairs(
-    pairs: tuple[Path, ...], scored: set[str | None], **reading: Any
+    model: ISPModel, pairs: tuple[Path, ...], scored: set[str | None], **reading: Any
 ) -> tuple[list[Any], list[Any]] | None:
-    """Return the pairs of the split "train" that are not scored; None if the table has none."""
+    """Return the training pairs of the model that are not scored; None if the table has no split "train".
+
+    Those of the split "validation" are among them if the model was not stopped by pairs that it did not train on.
+    """
     from ispfit.datasets import list_splits
     from ispfit.errors import FileError
 
-    if "train" not in list_splits(pairs):
+    splits = list_splits(pairs)
+    if "train" not in splits:
         return None
+    validated = any(record.n_validation for record in model.records_.values())
+    trained = ["train", *(["validation"] if "validation" in splits and not validated else [])]
     try:
-        X, Y, _ = load_for_command(pairs, "train", **reading)
+        X, Y, _ = load_for_command(pairs, trained, **reading)
     except FileError:  # none of them can be read
         return None
     kept = [index for index, image in enumerate(X) if image.shot.name not in scored]

@@ -43,7 +43,8 @@ def score(
 
     PAIRS is a pairs.csv or its folder, or RAW files and folders of them, as for `ispfit fit`. Of a table with a split
     "test", that is taken; --split all takes all. The backbone `parametric` is fitted and scored beside the model: to
-    the pairs of the split "train", or else by cross-validation on PAIRS.
+    the training pairs if the table has a split "train", or else by cross-validation on PAIRS. Of pairs that the model
+    was fitted to, the scores are too good.
     """
     from ispfit.comparison.shots import measure_shots
 

@@ -90,3 +90,11 @@ def test_there_is_no_baseline_of_itself_nor_of_a_single_pair() -> None:
     assert comparison_table("PSNR in dB", "mlp", {"forward": [30.0]}, None).splitlines()[1].split() == [
         *("forward", "30.00", "30.00", "30.00", "30.00")
     ]
+
+
+def test_pairs_that_a_model_in_closed_form_was_fitted_to_are_training_pairs_of_parametric_too(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call(capsys, "fit", folder, "-o", tmp_path / "m.ispfit", "--backbone", "curve")
+    found = json.loads(call(capsys, "score", tmp_path / "m.ispfit", folder, "--split", "test", "--json"))
+    assert found["baseline"]["fitted_to"] == "5 training pairs"
