@@ -16,7 +16,10 @@ _MIN_SIDE_PX = 16
 
 
 def check_camera(camera: str | VirtualCamera) -> VirtualCamera:
-    """Return the camera of that name or file, or raise an `InputError` that lists the names."""
+    """Return the camera of that name or file, or raise an `InputError` that lists the names.
+
+    The name of its dataset, "virtual-a", is one as well.
+    """
     default = CAMERAS["Virtual A"]
     if isinstance(camera, VirtualCamera):
         return camera
@@ -24,8 +27,9 @@ def check_camera(camera: str | VirtualCamera) -> VirtualCamera:
         return default
     if camera == "manual":
         return default.manual()
-    if camera in CAMERAS:
-        return CAMERAS[camera]
+    by_dataset = {name.lower().replace(" ", "-"): each for name, each in CAMERAS.items()}
+    if found := CAMERAS.get(camera) or by_dataset.get(camera):
+        return found
     if str(camera).endswith(".toml"):
         return read_camera(camera)
     names = ", ".join(f'"{name}"' for name in ("auto", "manual", *CAMERAS))

@@ -81,6 +81,7 @@ def test_auto_and_manual_are_two_renderings_of_the_same_raw():
 def test_a_camera_object_may_be_given():
     X, _ = make(1, camera=CAMERAS["Virtual B"])
     assert X[0].shot.model == "Virtual B"
+    assert make_camera_pairs(1, image_size=32, camera="virtual-b")[0][0].shot.model == "Virtual B"
 
 
 def test_pairs_survive_pickling():
