@@ -168,8 +168,8 @@ class PhotofinishNetwork(_Directed):
 def _weights_note(direction: str, weights: Tensor) -> str:
     plain, divided, smooth_plain, smooth_divided = weights.tolist()
     return (
-        f"{direction}: the sharp map of colours counts {plain:.2f}, and with gains divided out {divided:.2f}; the "
-        f"smooth one {smooth_plain:.2f} and {smooth_divided:.2f}."
+        f"{direction}: weights of the maps of colours: sharp {plain:.2f}, smooth {smooth_plain:.2f}; "
+        f"with gains divided out, sharp {divided:.2f}, smooth {smooth_divided:.2f}."
     )
 
 

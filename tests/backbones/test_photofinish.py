@@ -77,7 +77,7 @@ def test_the_record_says_what_the_residual_is_worth(model: ISPModel, auto: Any) 
     notes = corrected.records_["forward"].notes
     for name, gain, note in zip(("raw to sRGB", "sRGB to raw"), notes[:2], notes[2:], strict=True):
         share = r"([01]\.\d\d)"
-        counts = rf"{name}: the sharp map .* counts {share}, .* {share}; the smooth one {share} and {share}\.$"
+        counts = rf"{name}: weights of .*: sharp {share}, smooth {share}; .*, sharp {share}, smooth {share}\.$"
         assert sum(map(float, re.match(counts, gain).groups())) == pytest.approx(1, abs=0.021)  # type: ignore[union-attr]
         assert re.match(rf"{name}: the residual network is used with weight [\d.]+; it is worth [+-][\d.]+ dB", note)
     assert model.records_["forward"].notes[2:] == ["The residual network is switched off (residual=False)."]
