@@ -226,7 +226,7 @@ def test_gains_hardly_depend_on_rounding() -> None:
         list(zip(*make_camera_pairs(40, image_size=64, random_state=0), strict=True)), 40, 700
     )
     expected = fit_gains(raws.colors, srgbs.colors, 80)
-    for seed in range(4):
+    for seed in range(2):
         rounded = raws.colors * (1 + 1e-13 * np.random.default_rng(seed).standard_normal(raws.colors.shape))
         np.testing.assert_allclose(fit_gains(rounded, srgbs.colors, 80), expected, atol=0.003)
 
