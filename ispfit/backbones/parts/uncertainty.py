@@ -85,7 +85,8 @@ class Uncertainty(nn.Module):
     Attributes
     ----------
     covariance : (K, K), of the errors of the parameters at the mean distance.
-    log_distance, farthest, power : (), how errors grow with the distance of a scene.
+    log_distance, power : (), how errors grow with the distance of a scene.
+    nearest, farthest : (), the distances of the nearest and the farthest left-out scene.
     misfit : (1, 3, 5, 5, 5), variance of what the parameters leave, by encoded colour.
     exposure_misfit : (), variance of what the parameters leave of the exposure of a shot, in EV squared.
     exposure_floor : (), variance that interpolation in tables adds to it.
@@ -94,6 +95,7 @@ class Uncertainty(nn.Module):
 
     covariance: Tensor
     log_distance: Tensor
+    nearest: Tensor
     farthest: Tensor
     power: Tensor
     misfit: Tensor
@@ -108,13 +110,16 @@ class Uncertainty(nn.Module):
         self.register_buffer("misfit", torch.zeros(1, 3, *3 * [_MISFIT_NODES]))
         for name in ("log_distance", "power", "exposure_misfit", "exposure_floor"):
             self.register_buffer(name, torch.zeros(()))
-        for name in ("farthest", "scale", "exposure_scale"):
+        for name in ("nearest", "farthest", "scale", "exposure_scale"):
             self.register_buffer(name, torch.ones(()))
 
     def spread(self, distances: Tensor) -> Tensor:
-        """Return the factors (N,) of the errors of the parameters of scenes at these distances."""
-        nearby = torch.minimum(distances, _FARTHEST * self.farthest).clamp(min=_TINY)
-        return (self.power * (nearby.log() - self.log_distance)).exp()
+        """Return the factors (N,) of the errors of the parameters of scenes at these distances.
+
+        A scene that is nearer than any that was left out errs as the nearest of those: nothing is known of its errors.
+        """
+        known = torch.clamp(distances, self.nearest, _FARTHEST * self.farthest)
+        return (self.power * (known.log() - self.log_distance)).exp()
 
     def table(self, model: FinishedModel, parameters: Tensor, spread: Tensor) -> Tensor:
         """Return the table (9, size, size, size) of the variances of a scene, for `variance_at`.
@@ -187,6 +192,7 @@ class Uncertainty(nn.Module):
             squares.append(((jacobian @ (shots.parameters[shot] - parameters)).square() / (expected + _TINY)).mean())
         logs, y = shots.distances.clamp(min=_TINY).log(), (torch.stack(squares) + _TINY).log() / 2
         self.log_distance.copy_(logs.mean())
+        self.nearest.copy_(shots.distances.min().clamp(min=_TINY))
         self.farthest.copy_(shots.distances.max())
         x = logs - logs.mean()
         power = (x * y).sum() / (x.square().sum() + _TINY)

@@ -119,7 +119,7 @@ def test_the_covariance_is_that_of_the_left_out_errors() -> None:
     assert float(uncertainty.power) == 0
 
 
-def test_errors_that_grow_with_distance_are_found_and_grow_no_more_far_away() -> None:
+def test_errors_that_grow_with_distance_are_found_and_are_not_extrapolated() -> None:
     distances = torch.linspace(0.3, 3, 60)[torch.randperm(60, generator=torch.Generator().manual_seed(1))]
     uncertainty = Uncertainty(N_PARAMETERS)
     uncertainty.fit(Gain(), shots(gain_error=0.05, distances=distances))
@@ -127,6 +127,9 @@ def test_errors_that_grow_with_distance_are_found_and_grow_no_more_far_away() ->
     near, far, further, furthest = uncertainty.spread(torch.tensor([0.5, 1.0, 6.0, 60.0])).tolist()
     assert far / near == pytest.approx(2 ** float(uncertainty.power))
     assert further == furthest > far
+    seen, nearer, nearest = uncertainty.spread(torch.tensor([0.0, 0.1, 0.3])).tolist()
+    assert seen == nearer == pytest.approx(nearest)
+    assert nearest < near
 
 
 def test_the_misfit_is_the_variance_of_what_the_parameters_leave() -> None:
