@@ -18,6 +18,7 @@ DEFAULT_RIDGE = 1e-9
 """Just enough to keep coefficients small that the colours do not determine."""
 
 _SELECTION_ROUNDS = 8
+_N_AFFINE = 4  # coefficients of the affine map, for each channel
 _DISTANCES_PER_CHUNK = 1 << 18  # 2 MiB, which stay in the cache
 
 
@@ -79,31 +80,50 @@ class RadialMap(nn.Module):
         importance : (n,) weights of the squared errors.
         ridge : penalty of the squared coefficients, relative to the total importance; the larger, the smoother the map.
         """
+        system = _LeastSquares(sources, targets, importance, ridge)
         chosen = np.zeros(0, np.intp)
-        coefficients = _solve(sources[chosen], sources, targets, importance, ridge)
         max_centres = min(len(self.centres), len(sources) // 4)
         for number in range(1, _SELECTION_ROUNDS + 1):
             n_new = max_centres * number // _SELECTION_ROUNDS - len(chosen)
-            error = targets - _design(sources[chosen], sources) @ coefficients
-            loss = importance * (error**2).sum(1)
-            chosen = np.concatenate([chosen, _spaced_centres(sources, loss, chosen, n_new)])
-            coefficients = _solve(sources[chosen], sources, targets, importance, ridge)
-        self.set(sources[chosen], coefficients)
+            loss = importance * (system.errors() ** 2).sum(1)
+            new = _spaced_centres(sources, loss, chosen, n_new)
+            system.add(sources[new])
+            chosen = np.concatenate([chosen, new])
+        self.set(sources[chosen], np.roll(system.coefficients(), -_N_AFFINE, axis=0))
 
 
-def _design(centres: Colors, colors: Colors) -> Colors:
-    """Return the design matrix (n, k + 4): distances to the centres, 1, and the colours themselves."""
-    return np.concatenate([cdist(colors, centres), np.ones((len(colors), 1)), colors], 1)
+class _LeastSquares:
+    """The least squares of `RadialMap.fit`, which grow by centres: what is known of the earlier ones is kept.
 
+    Its terms are 1, the three channels, and the distances to the centres.
+    """
 
-def _solve(
-    centres: Colors, sources: Colors, targets: Colors, importance: npt.NDArray[np.float64], ridge: float
-) -> Colors:
-    design = _design(centres, sources)
-    weighted = design.T * importance
-    normal = weighted @ design
-    penalty = ridge * importance.sum() * np.eye(len(normal))
-    return np.asarray(np.linalg.solve(normal + penalty, weighted @ targets))
+    def __init__(self, sources: Colors, targets: Colors, importance: npt.NDArray[np.float64], ridge: float) -> None:
+        self.sources, self.targets, self.importance = sources, targets, importance
+        self.penalty = ridge * importance.sum()
+        self.terms = np.empty((0, len(sources)))
+        self.normal, self.right_side = np.empty((0, 0)), np.empty((0, 3))
+        self._append(np.concatenate([np.ones((1, len(sources))), sources.T]))
+
+    def add(self, centres: Colors) -> None:
+        """Add the distances to centres (k, 3)."""
+        self._append(cdist(centres, self.sources))
+
+    def coefficients(self) -> Colors:
+        """Return the coefficients (4 + k, 3) of the terms."""
+        penalty = self.penalty * np.eye(len(self.normal))
+        return np.asarray(np.linalg.solve(self.normal + penalty, self.right_side))
+
+    def errors(self) -> Colors:
+        """Return what the terms leave of the targets, (n, 3)."""
+        return np.asarray(self.targets - self.terms.T @ self.coefficients())
+
+    def _append(self, terms: npt.NDArray[np.float64]) -> None:
+        weighted = terms * self.importance
+        across = weighted @ self.terms.T
+        self.normal = np.block([[self.normal, across.T], [across, weighted @ terms.T]])
+        self.right_side = np.concatenate([self.right_side, weighted @ self.targets])
+        self.terms = np.concatenate([self.terms, terms])
 
 
 def _spaced_centres(
