@@ -23,7 +23,7 @@ _LEARNING_RATE, _WEIGHT_DECAY, _DROPOUT, _WARM_UP = 3e-3, 1.0, 0.3, 0.1
 _GAIN_JITTER = 0.3  # of the log gain, in units of its error in scenes that were left out
 _LEAST_ERROR = 1e-5  # added to the mean squared error of a shot before the logarithm
 _WEIGHTS = (0.25, 0.5, 0.75, 1.0)
-_EVIDENCE = 1.645  # standard errors over shots that the mean gain must exceed
+_LEAST_GAIN = 0.005  # dB by which a member must raise the mean PSNR; the mean of five, which is used, raises it more
 _MEMBER_EXCESS = 0.09  # one member errs by so much more than the mean of five: measured 0.5 to 1 dB on four cameras
 _MIDDLE_GREY, _MAX_EXPOSED = 0.18, 8.0  # of linear light at a standard exposure
 _SEED = 0
@@ -196,7 +196,7 @@ class Residual(nn.Module):
         gains = psnr[:, 1:] - psnr[:, :1]
         best = int(gains.mean(0).argmax())
         gain, error = gains[:, best].mean(), gains[:, best].std() / len(gains) ** 0.5
-        used = required or bool(gain > _EVIDENCE * error)
+        used = required or bool(gain > _LEAST_GAIN)
         self.gain_db.copy_(gain)
         self.gain_error_db.copy_(error)
         self.weight.fill_(_WEIGHTS[best] if used else 0.0)
