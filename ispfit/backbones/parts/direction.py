@@ -147,9 +147,10 @@ class Direction(SceneTables):
             parameters=torch.from_numpy(predicted).float(),
             folds=torch.from_numpy(folds),
             gain_errors=self.regression.gain_errors,
+            n_scenes=len(set(groups)),
         )
         self.residual.weight.zero_()
-        if residual and len(set(groups)) >= MIN_SCENES:
+        if residual and rest.n_scenes >= MIN_SCENES:
             self.residual.fit(self, rest, required=residual is True)
         return rest
 

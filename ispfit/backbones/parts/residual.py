@@ -24,6 +24,7 @@ _GAIN_JITTER = 0.3  # of the log gain, in units of its error in scenes that were
 _LEAST_ERROR = 1e-5  # added to the mean squared error of a shot before the logarithm
 _WEIGHTS = (0.25, 0.5, 0.75, 1.0)
 _LEAST_GAIN = 0.005  # dB by which a member must raise the mean PSNR; the mean of five, which is used, raises it more
+_ENOUGH_SCENES, _EVIDENCE = 20, 1.645  # with fewer, it must raise it by so many standard errors
 _MEMBER_EXCESS = 0.09  # one member errs by so much more than the mean of five: measured 0.5 to 1 dB on four cameras
 _MIDDLE_GREY, _MAX_EXPOSED = 0.18, 8.0  # of linear light at a standard exposure
 _SEED = 0
@@ -54,6 +55,7 @@ class ResidualShots:
     folds : int64 (N,), the fold of each shot.
     gain_errors : (K,), standard deviations of the errors of log gains in scenes that were left out; 0 for all other
         parameters.
+    n_scenes : number of different scenes.
     """
 
     inputs: Tensor
@@ -64,6 +66,7 @@ class ResidualShots:
     parameters: Tensor
     folds: Tensor
     gain_errors: Tensor
+    n_scenes: int
 
 
 class Residual(nn.Module):
@@ -196,7 +199,8 @@ class Residual(nn.Module):
         gains = psnr[:, 1:] - psnr[:, :1]
         best = int(gains.mean(0).argmax())
         gain, error = gains[:, best].mean(), gains[:, best].std() / len(gains) ** 0.5
-        used = required or bool(gain > _LEAST_GAIN)
+        least = _LEAST_GAIN if shots.n_scenes >= _ENOUGH_SCENES else _EVIDENCE * error
+        used = required or bool(gain > least)
         self.gain_db.copy_(gain)
         self.gain_error_db.copy_(error)
         self.weight.fill_(_WEIGHTS[best] if used else 0.0)

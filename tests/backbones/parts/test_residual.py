@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -43,6 +45,7 @@ def _shots(strength: float, lift: float = 0.0) -> ResidualShots:
         parameters=torch.zeros(N_FOLDS, _SHOTS, 1),
         folds=torch.arange(_SHOTS) % N_FOLDS,
         gain_errors=torch.zeros(1),
+        n_scenes=_SHOTS,
     )
 
 
@@ -78,6 +81,18 @@ def test_it_is_not_used_if_nothing_is_left() -> None:
     assert network.verdict.startswith("the residual network is not used; it would be worth")
     colors = torch.rand(7, 3)
     assert not network(colors, colors, torch.tensor(-1.7), torch.zeros(_STATISTICS)).any()
+
+
+def test_with_few_scenes_it_must_gain_beyond_doubt() -> None:
+    shots, doubtful = _shots(0.0), torch.tensor([[30.0, 30.1, 29.0, 28.0, 27.0], [30.0, 30.3, 29.0, 28.0, 27.0]] * 20)
+    doubtful[::3, 1] -= 0.5  # 0.03 dB in the mean, with a standard error of 0.04
+    for n_scenes, used in ((_SHOTS, True), (19, False)):
+        network = Residual(_STATISTICS)
+        few = replace(shots, n_scenes=n_scenes)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(network, "_held_out_psnr", lambda model, shots, shot: doubtful[shot])
+            network._choose_weight(_Identity(), few, required=False)
+        assert bool(network.weight > 0) is used
 
 
 def test_it_is_used_if_that_is_asked_for() -> None:
