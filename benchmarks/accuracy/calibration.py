@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 
 from ispfit import ISPModel
 from ispfit.cli import run
-from ispfit.cli.compare_options import pair_set_options
+from ispfit.cli.compare_options import folds_option, pair_set_options
 from ispfit.cli.options import device_options
 from ispfit.color import srgb_to_linear
 from ispfit.comparison import PairSet, markdown_table, prepare_pair_sets
@@ -126,12 +126,12 @@ def plot(found: dict[str, dict[str, Calibration]]) -> Figure:
 
 @click.command(help=__doc__)
 @click.argument("cameras", nargs=-1, required=True)
-@click.option("--folds", type=click.IntRange(1), default=5, show_default=True, help="Fit this number of models.")
+@folds_option(default=5)
 @pair_set_options
 @device_options
 def calibration(
     cameras: Sequence[str],
-    folds: int,
+    n_folds: int,
     output: Path,
     n_samples: int,
     image_size: int,
@@ -142,7 +142,7 @@ def calibration(
     pair_sets = prepare_pair_sets(cameras, output / "data", n_samples, image_size, register=not no_register)
     found = {}
     for pair_set in pair_sets:
-        found[pair_set.name] = measure(pair_set, folds, **runtime)
+        found[pair_set.name] = measure(pair_set, n_folds, **runtime)
         print(table({pair_set.name: found[pair_set.name]}), flush=True)
     text = table(found)
     print(text)

@@ -29,7 +29,7 @@ _RATE = "learning_rate"
 @click.argument("cameras", nargs=-1, required=True)
 @backbone_options()
 @reference_option
-@folds_option
+@folds_option()
 @comparison_options(max_steps=1000, learning_rate=2e-3)
 @json_option("Print the results of all runs as JSON.")
 def compare(cameras: tuple[str, ...], backbones: str, settings: tuple[str, ...], **options: Any) -> int:

@@ -57,16 +57,18 @@ reference_option = click.option(
 """Adds ``--reference``."""
 
 
-folds_option = click.option(
-    "--folds",
-    "n_folds",
-    type=click.IntRange(1),
-    default=1,
-    metavar="N",
-    show_default="1, which keeps the split",
-    help="Test all pairs: deal their scenes to N folds, and test each fold on models fitted to the others.",
-)
-"""Adds ``--folds``, for `ispfit.comparison.PairSet.folds`."""
+def folds_option(default: int = 1) -> Decorator:
+    """Return a decorator that adds ``--folds``, for `ispfit.comparison.PairSet.folds`."""
+    return click.option(
+        "--folds",
+        "n_folds",
+        type=click.IntRange(1),
+        default=default,
+        metavar="N",
+        show_default=True,
+        help="Test all pairs: deal their scenes to N folds, and test each fold on models fitted to the others. 1 keeps "
+        "the split.",
+    )
 
 
 pair_set_options = combine(

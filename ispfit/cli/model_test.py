@@ -79,11 +79,10 @@ def _training_pairs(
     from ispfit.datasets import list_splits
     from ispfit.errors import FileError
 
-    splits = list_splits(pairs)
-    if "train" not in splits:
+    if "train" not in list_splits(pairs):
         return None
     validated = any(record.n_validation for record in model.records_.values())
-    trained = ["train", *(["validation"] if "validation" in splits and not validated else [])]
+    trained = ["train"] if validated else ["train", "validation"]
     try:
         X, Y, _ = load_for_command(pairs, trained, **reading)
     except FileError:  # none of them can be read

@@ -11,7 +11,7 @@ from ispfit.errors import PluginError
 from ispfit.plugins import hookimpl
 from ispfit.plugins.manager import get_dataset, list_datasets
 from ispfit.plugins.specs import DatasetLoader
-from ispfit.synthetic.camera_files import CAMERAS
+from ispfit.synthetic.camera_files import CAMERAS, dataset_name
 from ispfit.synthetic.pairs import make_camera_pairs
 
 __all__ = ["list_datasets", "load_dataset"]
@@ -55,10 +55,7 @@ def ispfit_datasets() -> dict[str, DatasetLoader]:
     """Register the synthetic cameras, folders of pairs and the data sets that ispfit ships recipes of."""
     return {
         "synthetic-manual": partial(make_camera_pairs, camera="manual"),
-        **{
-            name.lower().replace(" ", "-"): partial(make_camera_pairs, camera=camera)
-            for name, camera in CAMERAS.items()
-        },
+        **{dataset_name(name): partial(make_camera_pairs, camera=camera) for name, camera in CAMERAS.items()},
         "folder": load_pairs,
         **shipped_datasets(),
     }

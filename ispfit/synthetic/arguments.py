@@ -8,7 +8,7 @@ import numpy as np
 
 from ispfit.errors import InputError
 from ispfit.synthetic.camera import VirtualCamera
-from ispfit.synthetic.camera_files import CAMERAS, read_camera
+from ispfit.synthetic.camera_files import CAMERAS, dataset_name, read_camera
 
 __all__ = ["check_camera", "check_image_size", "check_n_samples"]
 
@@ -27,9 +27,9 @@ def check_camera(camera: str | VirtualCamera) -> VirtualCamera:
         return default
     if camera == "manual":
         return default.manual()
-    by_dataset = {name.lower().replace(" ", "-"): each for name, each in CAMERAS.items()}
-    if found := CAMERAS.get(camera) or by_dataset.get(camera):
-        return found
+    named = CAMERAS | {dataset_name(name): each for name, each in CAMERAS.items()}
+    if camera in named:
+        return named[camera]
     if str(camera).endswith(".toml"):
         return read_camera(camera)
     names = ", ".join(f'"{name}"' for name in ("auto", "manual", *CAMERAS))

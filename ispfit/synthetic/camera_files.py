@@ -11,7 +11,7 @@ from ispfit.errors import FileError, InputError
 from ispfit.files import data_folder
 from ispfit.synthetic.camera import AutoMode, VirtualCamera
 
-__all__ = ["CAMERAS", "read_camera"]
+__all__ = ["CAMERAS", "dataset_name", "read_camera"]
 
 
 def read_camera(path: str | os.PathLike[str]) -> VirtualCamera:
@@ -52,6 +52,17 @@ def _tuples(fields: dict[str, Any]) -> dict[str, Any]:
 
 def _tuple(value: Any) -> Any:
     return tuple(map(_tuple, value)) if isinstance(value, list) else value
+
+
+def dataset_name(camera: str) -> str:
+    """Return the name of the dataset of a camera of `CAMERAS`.
+
+    Examples
+    --------
+    >>> dataset_name("Virtual A")
+    'virtual-a'
+    """
+    return camera.lower().replace(" ", "-")
 
 
 def _read_cameras() -> dict[str, VirtualCamera]:

@@ -177,7 +177,7 @@ class Direction(SceneTables):
             changes=torch.stack(changes),
             excess=self.residual.held_out_excess,
             distances=self.regression.distance_left_out(shots.statistics, groups),
-            n_scenes=len(set(groups)),
+            n_scenes=rest.n_scenes,
             table_nodes=SCENE_NODES,
         )
 
